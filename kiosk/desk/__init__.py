@@ -1,0 +1,1 @@
+"""The world around a kiosk, for demos, training and tests."""

@@ -1,0 +1,1 @@
+"""Note acceptors, one folder a protocol."""

@@ -1,0 +1,1 @@
+"""The card reader: PC/SC host, card families, virtual cards."""

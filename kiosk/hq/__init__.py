@@ -1,0 +1,1 @@
+"""Head office: intake, witness, store and console."""

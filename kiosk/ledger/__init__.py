@@ -1,0 +1,1 @@
+"""The signed ledger: a transparency log of everything that touches money or credit."""

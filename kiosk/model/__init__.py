@@ -1,0 +1,1 @@
+"""The nouns: frozen values every other room speaks in. Standard library only."""

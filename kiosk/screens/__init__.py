@@ -1,0 +1,1 @@
+"""What customers see: Kivy screens that show a SaleView and post events."""
