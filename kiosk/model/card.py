@@ -77,6 +77,11 @@ class CardReading:
     written_back_at: str | None = None  # 14 digits, 0306
     hoard_limit: int | None = None  # in the unit, 0 = none, 0401
 
+    @property
+    def pending(self) -> bool:
+        """Whether a purchase lies on the card that the meter has not taken."""
+        return self.state is PurchaseState.PENDING
+
 
 @dataclass(frozen=True, slots=True)
 class Vendor:

@@ -1,0 +1,223 @@
+"""kiosk.toml → one frozen Config.
+
+Each table of the file is one frozen dataclass below; its fields are the keys, with their defaults and units. An unknown
+key is a slip of the pen and refused; all mistakes are reported together. Secrets are paths here, never values.
+Relative paths count from the folder of kiosk.toml.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kiosk.model.errors import ConfigFault
+
+LABEL = r"[a-z0-9][a-z0-9-]{0,31}"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Which terminal this is, and what its slips say."""
+
+    domain: str  # the operator's, first part of the ledger's origin (contract 2 §1)
+    region: str  # 区域码
+    id: str  # 终端号
+    operator_zh: str
+    operator_en: str
+    place_zh: str
+    place_en: str
+    phone: str
+    folder: Path  # ledger, key and state of this terminal
+    language: str = "zh-CN"
+    utc_offset_minutes: int = 480
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where the secrets lie; the files must not be readable by others."""
+
+    passphrase_file: Path  # opens the ledger's signing key
+    vendor_secrets_file: Path  # TOML: name = "password", as the vendors' manifests name them
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The card reader."""
+
+    name: str = ""  # part of the reader's PC/SC name; "" takes the first
+    pcsc_socket: str = ""  # "" is pcscd's own
+    poll_ms: int = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptor:
+    """The note acceptor; CCNET."""
+
+    path: str
+    baud: int = 9600
+    poll_ms: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Printer:
+    """The receipt printer; ESC/POS, 80 mm."""
+
+    path: str
+    baud: int = 115200
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """The signed price list."""
+
+    file: Path
+    vkey_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Vendors:
+    """The vendors whose cards are served: one folder each (contract 1 §9)."""
+
+    folders: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOffice:
+    """Where the records go; without a URL the terminal keeps them."""
+
+    url: str = ""
+    vkey_file: Path | None = None
+    retry_min_ms: int = 5_000
+    retry_max_ms: int = 3_600_000
+    heartbeat_ms: int = 86_400_000
+    sell_in_quarantine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """The customers' screen."""
+
+    width: int = 1024
+    height: int = 600
+    fullscreen: bool = False
+    left: int = -1  # of the window; -1 leaves it to the window manager
+    top: int = -1
+    shots_folder: Path | None = None  # a picture of each new screen goes here
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The sale. Money in fen, times in ms."""
+
+    denominations_fen: tuple[int, ...] = (500, 1000, 2000, 5000, 10000)
+    amounts_fen: tuple[int, ...] = (2000, 5000, 10000, 20000)
+    visit_ms: int = 60_000
+    paying_ms: int = 90_000
+    away_ms: int = 60_000
+    refused_ms: int = 30_000
+    done_ms: int = 45_000
+    note_ms: int = 8_000
+    jam_ms: int = 45_000
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings."""
+
+    terminal: Terminal
+    keys: Keys
+    acceptor: Acceptor
+    printer: Printer
+    prices: Prices
+    vendors: Vendors
+    reader: Reader = field(default_factory=Reader)
+    head_office: HeadOffice = field(default_factory=HeadOffice)
+    screen: Screen = field(default_factory=Screen)
+    visit: Visit = field(default_factory=Visit)
+
+    @property
+    def journal(self) -> Path:
+        """The ledger's file."""
+        return self.terminal.folder / "ledger.db"
+
+    @property
+    def signing_key(self) -> Path:
+        """The terminal's encrypted signing key."""
+        return self.terminal.folder / "signing-key.pem"
+
+    @property
+    def sync_state(self) -> Path:
+        """What the sync process knows of head office."""
+        return self.terminal.folder / "sync.db"
+
+    def origin(self, epoch: int) -> str:
+        """The ledger's origin in an epoch (contract 2 §1)."""
+        return f"{self.terminal.domain}/kiosk/{self.terminal.region}/{self.terminal.id}/{epoch}"
+
+
+def load_config(path: Path) -> Config:
+    """The configuration a file says. Raises ConfigFault F-701 that lists every mistake."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigFault("F-701", f"{path}: {error}") from error
+    mistakes: list[str] = []
+    config = _build(Config, tables, "", path.resolve().parent, mistakes)
+    if isinstance(config, Config):
+        mistakes += _sense(config)
+    if mistakes or not isinstance(config, Config):
+        raise ConfigFault("F-701", f"{path}: " + "; ".join(mistakes))
+    return config
+
+
+def _build(kind: type, table: dict[str, Any], name: str, base: Path, mistakes: list[str]) -> object | None:
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    here = f"[{name}] " if name else ""
+    mistakes += [f"{here}unknown key {key!r}" for key in table if key not in fields]
+    before, values = len(mistakes), {}
+    for key, spec in fields.items():
+        if key in table:
+            values[key] = _value(hints[key], table[key], key, here, base, mistakes)
+        elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
+            mistakes.append(f"{here}{key!r} is missing")
+    return kind(**values) if len(mistakes) == before else None
+
+
+def _value(hint: Any, given: Any, key: str, here: str, base: Path, mistakes: list[str]) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(given, dict):
+        return _build(typing.cast("type", hint), given, key, base, mistakes)
+    if typing.get_origin(hint) is tuple and isinstance(given, list):
+        item = typing.get_args(hint)[0]
+        return tuple(_value(item, each, key, here, base, mistakes) for each in given)
+    wanted = [arg for arg in typing.get_args(hint) if arg is not types.NoneType] or [hint]
+    if wanted[0] is Path and isinstance(given, str):
+        return (base / given).absolute()
+    if type(given) is not wanted[0]:
+        name = getattr(wanted[0], "__name__", str(hint))
+        mistakes.append(f"{here}{key!r} must be a {name}, not {given!r}")
+    return given
+
+
+def _sense(config: Config) -> list[str]:
+    terminal, visit = config.terminal, config.visit
+    mistakes = [
+        f"[terminal] {key!r} must be lower-case letters, digits and hyphens, at most 32"
+        for key in ("region", "id")
+        if not re.fullmatch(LABEL, getattr(terminal, key))
+    ]
+    if not re.fullmatch(rf"{LABEL}(\.{LABEL})*", terminal.domain) or len(config.origin(1)) > 110:
+        mistakes.append("[terminal] 'domain' must be a domain name")
+    if terminal.language not in ("zh-CN", "en"):
+        mistakes.append("[terminal] 'language' must be zh-CN or en")
+    if not visit.denominations_fen or min((*visit.denominations_fen, *visit.amounts_fen)) <= 0:
+        mistakes.append("[visit] amounts must be whole fen above 0")
+    if config.head_office.url and config.head_office.vkey_file is None:
+        mistakes.append("[head_office] 'vkey_file' is missing")
+    return mistakes

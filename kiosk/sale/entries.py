@@ -1,0 +1,138 @@
+"""The ledger entries a sale makes: one function a kind, so that each posting stands in one place.
+
+Accounts (contract 2 §2): ``cash:box`` grows by a stacked note; ``owed:<vendor>:<customer>`` is what we owe the card
+until it is written; ``sold:<vendor>`` is what was verified on a card; ``unassigned`` is money nobody's sale explains.
+"""
+
+from __future__ import annotations
+
+from kiosk.ledger.entry import Draft
+from kiosk.model.card import WriteOrder
+from kiosk.sale.state import Card, NoteRow, Sale
+
+Post = tuple[tuple[str, int], ...]
+
+
+def owed_account(vendor: str, customer: str) -> str:
+    """The account of what is owed to a customer's card."""
+    return f"owed:{vendor}:{customer}"
+
+
+def _post(*rows: tuple[str, int]) -> Post:
+    return tuple(sorted((row for row in rows if row[1]), key=lambda row: row[0].encode()))
+
+
+def sale_opened(sale_id: bytes, card: Card, limit_fen: int, brought_fen: int) -> Draft:
+    """A sale begins: whose card, at what price, up to what amount."""
+    reading = card.reading
+    data = {
+        "vendor": card.vendor.code,
+        "customer": reading.customer,
+        "meter": reading.meter,
+        "region": reading.region,
+        "count": reading.count,
+        "unit": int(card.vendor.unit),
+        "price": card.price.per_kwh,
+        "tariff": card.price.version,
+        "limit": limit_fen,
+        "brought": brought_fen,
+    }
+    return Draft("sale.opened", sale_id, (), data)
+
+
+def note_escrowed(sale: Sale, note: bytes, fen: int) -> Draft:
+    """A note lies in escrow."""
+    return Draft("note.escrowed", sale.id, (), {"note": note, "fen": fen, "device": "acceptor"})
+
+
+def note_accepted(sale: Sale, note: bytes) -> Draft:
+    """The note will be stacked: recorded before STACK is sent."""
+    return Draft("note.accepted", sale.id, (), {"note": note})
+
+
+def note_stacked(sale: Sale, row: NoteRow, fen: int, how: str) -> Draft:
+    """The note is in the cash box and credited to the sale."""
+    post = _post(("cash:box", fen), (owed_account(sale.vendor, sale.customer), -fen))
+    return Draft("note.stacked", sale.id, post, {"note": row.id, "fen": fen, "how": how})
+
+
+def note_unassigned(note: bytes, fen: int) -> Draft:
+    """A note is in the cash box that no sale explains."""
+    post = _post(("cash:box", fen), ("unassigned", -fen))
+    return Draft("note.stacked", None, post, {"note": note, "fen": fen, "how": "unasked"})
+
+
+def note_returned(row: NoteRow, why: str) -> Draft:
+    """The note is back in the customer's hand."""
+    return Draft("note.returned", row.sale, (), {"note": row.id, "fen": row.fen, "why": why})
+
+
+def note_lost(row: NoteRow) -> Draft:
+    """Nobody can say where the note went; a person must look."""
+    return Draft("note.lost", row.sale, (), {"note": row.id, "fen": row.fen})
+
+
+def note_repeated(fen: int) -> Draft:
+    """The acceptor reported a credited note again; it is not credited again."""
+    return Draft("note.repeated", None, (), {"fen": fen})
+
+
+def write_intended(order: WriteOrder, attempt: int) -> Draft:
+    """The card will be written: recorded before the driver is called."""
+    data = {"count": order.count, "fen": order.amount_fen, "energy": order.energy_centi_kwh, "attempt": attempt}
+    return Draft("write.intended", order.sale, (), data)
+
+
+def write_done(sale: Sale, order: WriteOrder, how: str) -> Draft:
+    """The credit is on the card, read back (``written``) or seen there later (``found``)."""
+    fen = order.amount_fen
+    post = _post((owed_account(sale.vendor, sale.customer), fen), (f"sold:{sale.vendor}", -fen))
+    data = {"count": order.count, "fen": fen, "energy": order.energy_centi_kwh, "how": how}
+    return Draft("write.done", sale.id, post, data)
+
+
+def write_failed(sale: Sale, count: int, code: str, *, unchanged: bool) -> Draft:
+    """The write did not succeed; whether the card is surely as before."""
+    data = {"count": count, "code": code, "card": "unchanged" if unchanged else "unknown"}
+    return Draft("write.failed", sale.id, (), data)
+
+
+def sale_closed(sale: Sale, why: str, code: str) -> Draft:
+    """The sale ends; ``kept`` names what is still owed, with its sign."""
+    data: dict[str, str | int | bool] = {
+        "vendor": sale.vendor,
+        "customer": sale.customer,
+        "meter": sale.meter,
+        "paid": sale.paid_fen,
+        "count": sale.written_count or sale.count,
+        "written": sale.written_fen,
+        "energy": sale.written_centi_kwh,
+        "why": why,
+        "doubt": sale.order is not None,
+    }
+    if sale.kept:
+        data["kept"] = sale.kept
+    if code:
+        data["code"] = code
+    return Draft("sale.closed", sale.id, (), data)
+
+
+def receipt_printed(sale_id: bytes, number: int) -> Draft:
+    """The slip came out."""
+    return Draft("receipt.printed", sale_id, (), {"no": number})
+
+
+def receipt_failed(sale_id: bytes, number: int, code: str) -> Draft:
+    """The slip did not come out, or not whole."""
+    return Draft("receipt.failed", sale_id, (), {"no": number, "code": code})
+
+
+def device_down(device: str, code: str) -> Draft:
+    """A device cannot work."""
+    return Draft("device.down", None, (), {"device": device, "code": code})
+
+
+def device_up(device: str) -> Draft:
+    """A device works again."""
+    return Draft("device.up", None, (), {"device": device})
+

@@ -1,0 +1,213 @@
+"""What can happen to a sale: a closed set of frozen values.
+
+They come from the card slot, the note acceptor, the printer, the screen and the clock; nothing else moves a sale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kiosk.billing.book import Price
+from kiosk.model.card import CardReading, Vendor
+
+Device = Literal["reader", "acceptor", "printer", "ledger", "drivers", "prices", "head-office"]
+
+
+@dataclass(frozen=True, slots=True)
+class CardInserted:
+    """A card lies in the slot; ``session`` numbers the insertions."""
+
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class CardRemoved:
+    """The card of this session is gone."""
+
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class CardRead:
+    """The vendor is known and its driver has read the card; ``price`` is None where the list has none."""
+
+    session: int
+    vendor: Vendor
+    reading: CardReading
+    price: Price | None
+
+
+@dataclass(frozen=True, slots=True)
+class CardRejected:
+    """The card was not read, or is not ours: ``code`` of kiosk.model.codes."""
+
+    session: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardWritten:
+    """The driver wrote the purchase and read it back."""
+
+    session: int
+    reading: CardReading
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFailed:
+    """The driver did not write; ``unchanged`` only if it is sure that the card is as before."""
+
+    session: int
+    code: str
+    unchanged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptorUp:
+    """The note acceptor answers; where a note lay if it has just been powered up."""
+
+    note: Literal["none", "validator", "stacker"]
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEscrowed:
+    """A note lies in escrow; ``found``: it already did when we came."""
+
+    fen: int
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoteStacked:
+    """The protocol's credit point: the note is in the cash box; ``found``: reported when we came."""
+
+    fen: int
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoteReturned:
+    """The note is back in the customer's hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRejected:
+    """The acceptor would not take a note; ``reason`` is the protocol's word."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperReady:
+    """The printer answered that it can print."""
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """The slip is out; ``number`` is printed on it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrintFailed:
+    """The slip did not come out, or not whole."""
+
+    number: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDown:
+    """A device cannot work; the kiosk takes no cash until it is up."""
+
+    device: Device
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUp:
+    """The device works again."""
+
+    device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer that the machine set has run out."""
+
+    timer: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFailed:
+    """The ledger could not take an entry: nothing that should have followed it was done."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The customer wants to buy (account screen)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseAmount:
+    """The customer chose how much to pay at most, in fen."""
+
+    fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The customer wants the paid amount written now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The customer wants to stop; does nothing once money is in."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoreTime:
+    """The customer asks for more time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseLanguage:
+    """The customer switched the language: ``zh-CN`` or ``en``."""
+
+    language: str
+
+
+Press = Continue | ChooseAmount | Finish | Cancel | MoreTime | ChooseLanguage
+Event = (
+    CardInserted
+    | CardRemoved
+    | CardRead
+    | CardRejected
+    | CardWritten
+    | WriteFailed
+    | AcceptorUp
+    | NoteEscrowed
+    | NoteStacked
+    | NoteReturned
+    | NoteRejected
+    | PaperReady
+    | Printed
+    | PrintFailed
+    | DeviceDown
+    | DeviceUp
+    | TimerFired
+    | RecordFailed
+    | Press
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an event brings that the machine may not make itself."""
+
+    fresh: bytes  # 16 random bytes: the id of a sale or note that this event may begin
+    civil: str  # 14 digits, the terminal's civil time

@@ -1,0 +1,218 @@
+"""The sale's law.
+
+``step(state, event, stamp)`` gives the next state and what to do. It has no clock, makes no ids and touches nothing:
+the times and ids it needs come in with the event. Two rules hold for every path, and a test walks them all:
+
+1. What must survive is recorded before the act that follows it: ``StackNote`` and ``WriteCard`` directly follow the
+   ``Record`` that names them.
+2. Money is only in the books. The phase is what the customer sees; ``resume`` finds it again from the books after a
+   power cut, and after a full disk, by the same road.
+
+The table below is the whole machine: (phase, event) → rule. A pair that is not in it changes nothing: a press that
+came too late, an answer that nobody waits for any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kiosk.sale import cash, entries, visit, writing
+from kiosk.sale.effects import DisableNotes, Effect, PrintSlip, ReadCard, ReturnNote, SetTimer, StopTimer
+from kiosk.sale.events import (
+    AcceptorUp,
+    Cancel,
+    CardInserted,
+    CardRead,
+    CardRejected,
+    CardRemoved,
+    CardWritten,
+    ChooseAmount,
+    ChooseLanguage,
+    Continue,
+    DeviceDown,
+    DeviceUp,
+    Event,
+    Finish,
+    MoreTime,
+    NoteEscrowed,
+    NoteRejected,
+    NoteReturned,
+    NoteStacked,
+    PaperReady,
+    Printed,
+    PrintFailed,
+    RecordFailed,
+    Stamp,
+    TimerFired,
+    WriteFailed,
+)
+from kiosk.sale.moves import Rule, Step, clock_of, leave, record, room_fen
+from kiosk.sale.state import (
+    Account,
+    Amount,
+    Away,
+    Checking,
+    Done,
+    Idle,
+    Paying,
+    Printing,
+    Reading,
+    Refused,
+    Starting,
+    State,
+    Writing,
+)
+
+DEVICES = ("reader", "acceptor", "printer")
+
+
+def device_down(state: State, event: DeviceDown, stamp: Stamp) -> Step:
+    """A device cannot work; recorded once for each reason."""
+    if state.down.get(event.device) == event.code:
+        return state, ()
+    state = replace(state, down={**state.down, event.device: event.code})
+    effects: tuple[Effect, ...] = ()
+    if event.device != "ledger":
+        state, recorded = record(state, entries.device_down(event.device, event.code))
+        effects = (recorded,)
+    if isinstance(state.phase, Amount):
+        state = replace(state, phase=Refused(event.code))
+        effects += clock_of(state)
+    return state, effects
+
+
+def device_up(state: State, event: DeviceUp, stamp: Stamp) -> Step:
+    """A device works again; a card that was waiting is read."""
+    if event.device not in state.down:
+        return state, ()
+    down = dict(state.down)
+    known = down.pop(event.device)
+    state = replace(state, down=down)
+    effects: tuple[Effect, ...] = ()
+    if known and event.device != "ledger":
+        state, recorded = record(state, entries.device_up(event.device))
+        effects = (recorded,)
+    if isinstance(state.phase, Idle) and not down and state.session is not None:
+        state, more = leave(replace(state, card=None))
+        effects += more
+    return state, effects
+
+
+def record_failed(state: State, event: RecordFailed, stamp: Stamp) -> Step:
+    """The ledger takes nothing: no cash, no writing; ask again, then pick the visit up as after a power cut."""
+    state = replace(state, phase=Starting(), down={**state.down, "ledger": event.code}, notice="ledger")
+    again = SetTimer("ledger", state.rules.ledger_retry_ms)
+    return state, (DisableNotes(), ReturnNote(), StopTimer("visit"), StopTimer("note"), again)
+
+
+def try_ledger(state: State, event: TimerFired, stamp: Stamp) -> Step:
+    """Whether the ledger can be written again: try it."""
+    down = {device: code for device, code in state.down.items() if device != "ledger"}
+    state, recorded = record(replace(state, down=down), entries.device_up("ledger"))
+    effects: tuple[Effect, ...] = (recorded,)
+    if state.books.note is not None:
+        effects += (SetTimer("note", state.rules.jam_ms),)
+    return state, effects
+
+
+def resume(state: State) -> Step:
+    """Pick up what the books say is open, or begin with nobody here."""
+    books = state.books
+    if "ledger" in state.down or books.note is not None:
+        return state, ()
+    if books.unprinted is not None:
+        return replace(state, phase=Printing(books.unprinted), notice=""), (PrintSlip(books.unprinted),)
+    sale = books.open
+    if sale is None:
+        return leave(replace(state, card=None))
+    if sale.due_fen <= 0 and sale.order is None:
+        state, effects = writing.close(state, "cancelled", "")
+        return state, effects
+    state = replace(state, phase=Away(), card=None, notice="resumed")
+    read = () if state.session is None else (ReadCard(state.session),)
+    return state, (*read, *clock_of(state))
+
+
+def start(state: State) -> Step:
+    """The first step after the books have been folded: devices have not reported yet."""
+    down = dict.fromkeys(DEVICES, "") | dict(state.down)
+    state = replace(state, phase=Starting(), down=down)
+    if state.books.note is not None:
+        return state, (SetTimer("note-last", state.rules.jam_ms),)
+    return resume(state)
+
+
+def _settle(state: State) -> Step:
+    """After every event: what was waiting for a note to come to rest, or for the ledger, goes on."""
+    if state.books.note is not None:
+        return state, ()
+    phase, sale = state.phase, state.books.open
+    if isinstance(phase, Starting):
+        return resume(state)
+    if isinstance(phase, Paying) and sale is not None and (phase.finishing or not room_fen(state, sale)):
+        return writing.finish_paying(state)
+    if isinstance(phase, Away) and state.card is not None:
+        return visit.go_on(state)
+    return state, ()
+
+
+ANY: dict[type, Rule] = {
+    CardInserted: visit.card_inserted,
+    CardRemoved: visit.card_removed,
+    AcceptorUp: cash.acceptor_up,
+    NoteEscrowed: cash.note_escrowed,
+    NoteStacked: cash.note_stacked,
+    NoteReturned: cash.note_returned,
+    NoteRejected: cash.note_rejected,
+    DeviceDown: device_down,
+    DeviceUp: device_up,
+    RecordFailed: record_failed,
+    ChooseLanguage: visit.choose_language,
+    MoreTime: visit.more_time,
+}
+"""Rules that hold in every phase."""
+
+TABLE: dict[tuple[type, type], Rule] = {
+    (Reading, CardRead): visit.card_read,
+    (Reading, CardRejected): visit.card_rejected,
+    (Refused, Cancel): visit.cancel,
+    (Account, Continue): visit.wants_to_buy,
+    (Account, Cancel): visit.cancel,
+    (Amount, ChooseAmount): visit.amount_chosen,
+    (Amount, PaperReady): visit.paper_ready,
+    (Amount, Cancel): visit.cancel,
+    (Paying, Finish): visit.finish,
+    (Paying, Cancel): visit.cancel,
+    (Away, CardRead): visit.back_in_slot,
+    (Away, CardRejected): visit.not_back,
+    (Writing, CardWritten): writing.card_written,
+    (Writing, WriteFailed): writing.write_failed,
+    (Checking, CardRead): writing.checked,
+    (Checking, CardRejected): writing.check_failed,
+    (Printing, Printed): writing.printed,
+    (Printing, PrintFailed): writing.print_failed,
+    (Done, Finish): visit.cancel,
+    (Done, Cancel): visit.cancel,
+}
+"""Rules of one phase."""
+
+TIMERS: dict[str, Rule] = {
+    "visit": visit.time_is_up,
+    "note": cash.no_word,
+    "note-last": cash.no_word,
+    "read": writing.read_again,
+    "ledger": try_ledger,
+}
+
+
+def step(state: State, event: Event, stamp: Stamp) -> Step:
+    """The next state, and what to do, in this order."""
+    if isinstance(event, TimerFired):
+        rule = TIMERS.get(event.timer)
+    else:
+        rule = TABLE.get((type(state.phase), type(event))) or ANY.get(type(event))
+    if rule is None:
+        return state, ()
+    state, effects = rule(state, event, stamp)
+    state, more = _settle(state)
+    return state, (*effects, *more)

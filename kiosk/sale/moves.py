@@ -1,0 +1,73 @@
+"""The small moves that every part of the machine makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from kiosk.ledger.entry import Draft
+from kiosk.sale.books import fold
+from kiosk.sale.effects import Effect, EnableNotes, ReadCard, Record, SetTimer, StopTimer
+from kiosk.sale.events import Stamp
+from kiosk.sale.state import Account, Amount, Away, Done, Idle, Leftover, Paying, Reading, Refused, Sale, State
+
+Step = tuple[State, tuple[Effect, ...]]
+Rule = Callable[[State, Any, Stamp], Step]
+
+
+def record(state: State, *drafts: Draft) -> tuple[State, Record]:
+    """The state whose books hold these entries, and the effect that commits them."""
+    books = state.books
+    for draft in drafts:
+        books = fold(books, draft)
+    return replace(state, books=books), Record(drafts)
+
+
+def stay(state: State, *_: object) -> Step:
+    """Nothing happens."""
+    return state, ()
+
+
+def open_sale(state: State) -> Sale:
+    """The open sale; that there is one is for the caller to know."""
+    sale = state.books.open
+    assert sale is not None, "no sale is open"
+    return sale
+
+
+def room_fen(state: State, sale: Sale) -> int:
+    """What may still be paid in; 0 when no note fits any more."""
+    room = sale.limit_fen - sale.paid_fen
+    return room if room >= min(state.rules.denominations_fen) else 0
+
+
+def notes_that_fit(state: State, sale: Sale) -> EnableNotes:
+    """Take the notes that do not pass the limit."""
+    room = room_fen(state, sale)
+    return EnableNotes(frozenset(fen for fen in state.rules.denominations_fen if fen <= room))
+
+
+def leave(state: State) -> Step:
+    """The visit is over: idle, or a card to be taken, or a new card to be read."""
+    state = replace(state, notice="", language=state.rules.language if state.session is None else state.language)
+    if state.session is None:
+        return replace(state, phase=Idle(), card=None), (StopTimer("visit"),)
+    if state.card is None and not state.down:
+        return replace(state, phase=Reading()), (StopTimer("visit"), ReadCard(state.session))
+    return replace(state, phase=Leftover()), (StopTimer("visit"),)
+
+
+def clock_of(state: State) -> tuple[Effect, ...]:
+    """The timer that this phase runs under, set anew."""
+    rules = state.rules
+    waits = {
+        Account: rules.visit_ms,
+        Amount: rules.visit_ms,
+        Refused: rules.refused_ms,
+        Paying: rules.paying_ms,
+        Away: rules.away_ms,
+        Done: rules.done_ms,
+    }
+    wait = waits.get(type(state.phase))
+    return (SetTimer("visit", wait),) if wait else (StopTimer("visit"),)

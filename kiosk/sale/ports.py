@@ -1,0 +1,57 @@
+"""The doors of the runner: what it asks of the world. Answers come back as events; no call blocks for long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from kiosk.ledger.entry import Draft, Entry
+from kiosk.model.card import WriteOrder
+from kiosk.sale.events import Event
+from kiosk.sale.state import Outcome
+from kiosk.sale.view import SaleView
+
+Post = Callable[[Event], None]
+"""Hands an event to the runner; may be called from any thread."""
+
+
+class Ledger(Protocol):
+    """The journal, of which the runner is the only writer."""
+
+    def append(self, drafts: Iterable[Draft]) -> list[Entry]:
+        """One durable transaction. LedgerFault if it was not committed."""
+
+
+class Cards(Protocol):
+    """The card slot with recognition and drivers behind it."""
+
+    def read(self, session: int) -> None:
+        """Answered by CardRead or CardRejected."""
+
+    def write(self, session: int, vendor: str, order: WriteOrder) -> None:
+        """Answered by CardWritten or WriteFailed."""
+
+
+class Notes(Protocol):
+    """The note acceptor."""
+
+    def enable(self, denominations_fen: frozenset[int]) -> None: ...
+    def disable(self) -> None: ...
+    def stack(self) -> None: ...
+    def give_back(self) -> None: ...
+    def credited(self) -> None: ...
+    def settled(self) -> None: ...
+
+
+class Slips(Protocol):
+    """The receipt printer."""
+
+    def ask(self) -> None:
+        """Answered by PaperReady or DeviceDown."""
+
+    def print(self, outcome: Outcome, closing: Entry, language: str) -> None:
+        """Answered by Printed or PrintFailed. ``closing`` is the sale.closed entry the QR proves."""
+
+
+Show = Callable[[SaleView], None]
+"""Shows a view; may be called from the runner's thread only."""

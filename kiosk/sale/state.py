@@ -1,0 +1,243 @@
+"""Where a visit stands.
+
+Two things are kept apart. ``Books`` is what the ledger says: it is made by folding entries, so it is the same before
+and after a power cut, and it alone knows about money. ``Phase`` is what the customer is being shown: it is lost in a
+power cut and found again from the books (``machine.resume``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kiosk.billing.book import Price
+from kiosk.model.card import CardReading, Vendor, WriteOrder
+
+Key = tuple[str, str, str]
+"""Whose credit it is: vendor code, customer number, meter number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings of the sale. Money in fen, times in ms."""
+
+    denominations_fen: tuple[int, ...] = (500, 1000, 2000, 5000, 10000)
+    amounts_fen: tuple[int, ...] = (2000, 5000, 10000, 20000)
+    language: str = "zh-CN"
+    visit_ms: int = 60_000  # account and amount screens
+    paying_ms: int = 90_000  # without a note
+    away_ms: int = 60_000  # the card is out and money is in
+    refused_ms: int = 30_000
+    done_ms: int = 45_000
+    note_ms: int = 8_000  # the acceptor has this long to say where a note went
+    jam_ms: int = 45_000  # the same, when it is jammed or silent
+    read_again_ms: int = 700
+    write_attempts_max: int = 3
+    read_attempts_max: int = 4
+    ledger_retry_ms: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """One sale as the ledger tells it so far."""
+
+    id: bytes
+    vendor: str
+    customer: str
+    meter: str
+    region: str
+    count: int  # last count on the card when the sale was opened
+    price: Price
+    limit_fen: int  # notes are taken up to here
+    brought_fen: int = 0  # owed to this card before the sale
+    brought_centi_kwh: int = 0
+    notes: tuple[int, ...] = ()
+    lost_fen: int = 0  # notes whose end nobody knows
+    order: WriteOrder | None = None  # a write that was intended and whose end is not recorded
+    attempts: int = 0
+    written_count: int = 0
+    written_fen: int = 0
+    written_centi_kwh: int = 0
+
+    @property
+    def key(self) -> Key:
+        """Whose credit it is."""
+        return self.vendor, self.customer, self.meter
+
+    @property
+    def paid_fen(self) -> int:
+        """Sum of the notes in the cash box."""
+        return sum(self.notes)
+
+    @property
+    def due_fen(self) -> int:
+        """What is still to be written: brought and paid, less written."""
+        return self.brought_fen + self.paid_fen - self.written_fen
+
+    @property
+    def kept(self) -> int:
+        """Sum of the sale's postings to ``owed``, with its sign (contract 2 §2): negative is still owed."""
+        return self.written_fen - self.paid_fen
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRow:
+    """A note on its way into the cash box."""
+
+    id: bytes  # 8 bytes
+    fen: int
+    accepted: bool  # STACK was, or may have been, sent
+    sale: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """Credit paid for and not on the card; energy at the price when it was paid."""
+
+    fen: int
+    centi_kwh: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a sale ended: what the last screen and the slip say."""
+
+    sale: Sale
+    why: str  # 'done', 'found', 'owed', 'doubt', 'cancelled'
+    code: str = ""  # why the credit is not on the card
+
+    @property
+    def owed_fen(self) -> int:
+        """Still owed to the card."""
+        return self.sale.due_fen
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the ledger says that the sale needs to know."""
+
+    open: Sale | None = None
+    note: NoteRow | None = None
+    owed: Mapping[Key, Owed] = field(default_factory=dict)
+    doubts: Mapping[Key, WriteOrder] = field(default_factory=dict)
+    unprinted: Outcome | None = None  # closed, and no word yet of its slip
+    credited_fen: int = 0  # the last note, until another lies in escrow: a repeated report of it is no new note
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The card in the slot, read."""
+
+    session: int
+    vendor: Vendor
+    reading: CardReading
+    price: Price
+
+    @property
+    def key(self) -> Key:
+        """Whose credit it carries."""
+        return self.vendor.code, self.reading.customer, self.reading.meter
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """Not all devices have reported yet; also where a visit is picked up after a power cut or a full disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nobody is here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The card is being recognised and read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The card was refused; nothing was charged."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is on the card; ``blocked``: why nothing can be bought now."""
+
+    most_fen: int
+    blocked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """The customer chooses how much to pay; ``chosen_fen`` while the printer is asked for paper."""
+
+    most_fen: int
+    chosen_fen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """Notes are taken; ``finishing``: the write begins as soon as no note moves."""
+
+    finishing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Money is in and the card is out: waiting for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """The driver is writing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """It is not known what the write did: the card is being read."""
+
+    attempts: int = 1
+    code: str = ""  # why the write broke off
+
+
+@dataclass(frozen=True, slots=True)
+class Printing:
+    """The sale is closed; its slip is being printed."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The sale is over; ``slip`` is '' when printed, else why it is not."""
+
+    outcome: Outcome
+    slip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """The visit is over and the card still lies in the slot."""
+
+
+Phase = (
+    Starting | Idle | Reading | Refused | Account | Amount | Paying | Away | Writing | Checking | Printing | Done | Leftover
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that ``step`` knows."""
+
+    rules: Rules
+    vendors: Mapping[str, Vendor]
+    phase: Phase = Starting()
+    books: Books = Books()
+    session: int | None = None  # a card lies in the slot
+    card: Card | None = None  # and this is what it says
+    down: Mapping[str, str] = field(default_factory=dict)  # device → code of what keeps us from taking cash
+    language: str = "zh-CN"
+    notice: str = ""  # key of a sentence the screen shows for the moment
+    acceptor_spoke: bool = False  # since start, or since it was last silent

@@ -1,0 +1,240 @@
+"""What the screen shows: an immutable picture of a visit. A screen reads it and posts events; it knows nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from kiosk.billing.book import Price
+from kiosk.billing.quote import energy_for
+from kiosk.model.card import CardReading, Vendor
+from kiosk.model.money import Money
+from kiosk.sale.moves import room_fen
+from kiosk.sale.state import (
+    Account,
+    Amount,
+    Away,
+    Checking,
+    Done,
+    Idle,
+    Leftover,
+    Outcome,
+    Paying,
+    Printing,
+    Reading,
+    Refused,
+    Sale,
+    Starting,
+    State,
+    Writing,
+)
+
+
+class Screen(Enum):
+    """One for each thing a customer can be asked or told."""
+
+    ATTRACT = "attract"
+    READING = "reading"
+    ACCOUNT = "account"
+    AMOUNT = "amount"
+    CASH = "cash"
+    PUT_BACK = "put-back"  # the card is out and money is in
+    WRITING = "writing"
+    DONE = "done"
+    REFUSED = "refused"
+    TAKE_CARD = "take-card"
+    OUT_OF_SERVICE = "out-of-service"
+
+
+@dataclass(frozen=True, slots=True)
+class SaleView:
+    """Amounts in fen and 0.01 kWh; ``deadline_ms`` on the monotonic clock of the terminal, None without a count-down."""
+
+    screen: Screen
+    language: str
+    notice: str = ""  # key of a sentence for the moment: over-limit, note-rejected, note-returned, other-card …
+    code: str = ""  # of kiosk.model.codes: why refused, blocked, out of service, owed, or without a slip
+    down: Mapping[str, str] = field(default_factory=dict)
+    vendor: Vendor | None = None
+    reading: CardReading | None = None
+    price: Price | None = None
+    most_fen: int = 0
+    amounts_fen: tuple[int, ...] = ()
+    limit_fen: int = 0
+    room_fen: int = 0
+    notes: tuple[int, ...] = ()
+    paid_fen: int = 0
+    brought_fen: int = 0
+    lost_fen: int = 0
+    buys_centi_kwh: int = 0  # what is paid in buys
+    moving: bool = False  # a note is between escrow and cash box
+    may_finish: bool = False
+    may_cancel: bool = False
+    progress: float = 0.0  # of the write, 0 to 1; only ever shown
+    why: str = ""  # done, found, owed, doubt
+    written_fen: int = 0
+    written_centi_kwh: int = 0
+    owed_fen: int = 0
+    count: int = 0
+    slip: bool = False  # the slip came out
+    slip_code: str = ""  # why it did not
+    deadline_ms: int | None = None
+    span_ms: int = 0  # of the whole count-down
+
+
+def view(state: State) -> SaleView:
+    """What the screen shows in this state."""
+    shown = _VIEWS[type(state.phase)](state)
+    return shown
+
+
+def _base(state: State, screen: Screen, **more: object) -> SaleView:
+    card = state.card
+    return SaleView(
+        screen,
+        state.language,
+        notice=state.notice,
+        down=state.down,
+        vendor=card.vendor if card else None,
+        reading=card.reading if card else None,
+        price=card.price if card else None,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _out_of_service(state: State) -> SaleView:
+    code = next((code for code in state.down.values() if code), "")
+    return _base(state, Screen.OUT_OF_SERVICE, code=code)
+
+
+def _idle(state: State) -> SaleView:
+    return _out_of_service(state) if state.down else _base(state, Screen.ATTRACT)
+
+
+def _reading(state: State) -> SaleView:
+    return _base(state, Screen.READING)
+
+
+def _refused(state: State) -> SaleView:
+    phase = state.phase
+    assert isinstance(phase, Refused)
+    return _base(state, Screen.REFUSED, code=phase.code, may_cancel=True)
+
+
+def _account(state: State) -> SaleView:
+    phase = state.phase
+    assert isinstance(phase, Account)
+    owed = state.books.owed.get(state.card.key) if state.card else None
+    return _base(
+        state,
+        Screen.ACCOUNT,
+        code=phase.blocked,
+        most_fen=phase.most_fen,
+        owed_fen=owed.fen if owed else 0,
+        may_finish=not phase.blocked,
+        may_cancel=True,
+    )
+
+
+def _amount(state: State) -> SaleView:
+    phase = state.phase
+    assert isinstance(phase, Amount)
+    amounts = tuple(fen for fen in state.rules.amounts_fen if fen <= phase.most_fen)
+    return _base(
+        state,
+        Screen.AMOUNT,
+        most_fen=phase.most_fen,
+        amounts_fen=amounts,
+        limit_fen=phase.chosen_fen,
+        may_cancel=not phase.chosen_fen,
+    )
+
+
+def _sale_facts(state: State, sale: Sale) -> dict[str, object]:
+    return {
+        "notes": sale.notes,
+        "paid_fen": sale.paid_fen,
+        "brought_fen": sale.brought_fen,
+        "lost_fen": sale.lost_fen,
+        "limit_fen": sale.limit_fen,
+        "room_fen": room_fen(state, sale),
+        "buys_centi_kwh": energy_for(Money(sale.paid_fen), sale.price).centi_kwh + sale.brought_centi_kwh,
+        "moving": state.books.note is not None,
+    }
+
+
+def _paying(state: State) -> SaleView:
+    phase, sale = state.phase, state.books.open
+    assert isinstance(phase, Paying)
+    assert sale is not None
+    still = state.books.note is None and not phase.finishing
+    least = state.card.vendor.amount_min_fen if state.card else 0
+    return _base(
+        state,
+        Screen.CASH,
+        code=state.down.get("acceptor", ""),
+        may_finish=still and sale.due_fen >= max(1, least),
+        may_cancel=still and sale.due_fen <= 0,
+        **_sale_facts(state, sale),
+    )
+
+
+def _of_sale(screen: Screen) -> object:
+    def shown(state: State) -> SaleView:
+        sale = state.books.open
+        return _base(state, screen, **(_sale_facts(state, sale) if sale else {}))
+
+    return shown
+
+
+def _starting(state: State) -> SaleView:
+    sale = state.books.open
+    facts = _sale_facts(state, sale) if sale else {}
+    code = next((code for code in state.down.values() if code), "")
+    return _base(state, Screen.OUT_OF_SERVICE, code=code, **facts)
+
+
+def _outcome_facts(outcome: Outcome) -> dict[str, object]:
+    sale = outcome.sale
+    return {
+        "why": outcome.why,
+        "code": outcome.code,
+        "notes": sale.notes,
+        "paid_fen": sale.paid_fen,
+        "brought_fen": sale.brought_fen,
+        "lost_fen": sale.lost_fen,
+        "written_fen": sale.written_fen,
+        "written_centi_kwh": sale.written_centi_kwh,
+        "owed_fen": outcome.owed_fen,
+        "count": sale.written_count,
+    }
+
+
+def _printing(state: State) -> SaleView:
+    assert isinstance(state.phase, Printing)
+    return _base(state, Screen.DONE, **_outcome_facts(state.phase.outcome))
+
+
+def _done(state: State) -> SaleView:
+    phase = state.phase
+    assert isinstance(phase, Done)
+    facts = _outcome_facts(phase.outcome)
+    return _base(state, Screen.DONE, slip=not phase.slip, slip_code=phase.slip, may_cancel=True, **facts)
+
+
+_VIEWS = {
+    Starting: _starting,
+    Idle: _idle,
+    Reading: _reading,
+    Refused: _refused,
+    Account: _account,
+    Amount: _amount,
+    Paying: _paying,
+    Away: _of_sale(Screen.PUT_BACK),
+    Writing: _of_sale(Screen.WRITING),
+    Checking: _of_sale(Screen.WRITING),
+    Printing: _printing,
+    Done: _done,
+    Leftover: lambda state: _base(state, Screen.TAKE_CARD),
+}

@@ -1,0 +1,180 @@
+"""Writing the card, and what to do when the write breaks off.
+
+The law: a write is recorded before the driver is called, and its end is never guessed. If the driver is not sure, the
+card is read: a last count of at least the intended one means that it was written (contract 1 §4.4). Where the card
+still names the sale that wrote that count, and it is another's, it was not ours. If the card is gone, the sale waits
+for it, and then ends in doubt: the credit stays owed, and the card's next visit decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kiosk.billing.quote import energy_for
+from kiosk.ledger.entry import Draft
+from kiosk.model.card import CardReading, WriteOrder
+from kiosk.model.money import Money
+from kiosk.sale import entries
+from kiosk.sale.effects import DisableNotes, Effect, PrintSlip, ReadCard, Record, SetTimer, StopTimer, WriteCard
+from kiosk.sale.events import CardRead, CardRejected, CardWritten, Printed, PrintFailed, Stamp, TimerFired, WriteFailed
+from kiosk.sale.moves import Step, clock_of, leave, open_sale, record
+from kiosk.sale.state import Away, Card, Checking, Done, Outcome, Paying, Printing, State, Writing
+
+WORTH_ANOTHER_TRY = frozenset({"C-201", "C-202", "C-203", "C-204", "D-301", "D-302", "D-303", "D-304"})
+
+
+def is_written(reading: CardReading, order: WriteOrder) -> bool:
+    """Whether the card holds the purchase of this order."""
+    if reading.count != order.count:
+        return reading.count > order.count
+    return reading.sale is None or reading.sale == order.sale
+
+
+def begin_write(state: State) -> Step:
+    """Record the write, then write; or close the sale as owed after too many attempts."""
+    sale, card = open_sale(state), state.card
+    if card is None or state.session is None:
+        return go_away(state)
+    if sale.attempts >= state.rules.write_attempts_max:
+        return close(state, "owed", "C-203")
+    energy = energy_for(Money(sale.paid_fen), sale.price).centi_kwh + sale.brought_centi_kwh
+    order = WriteOrder(
+        sale.id, sale.customer, sale.meter, sale.region, card.reading.count + 1, sale.due_fen, energy
+    )
+    state, recorded = record(state, entries.write_intended(order, sale.attempts + 1))
+    state = replace(state, phase=Writing(), notice="")
+    return state, (StopTimer("visit"), DisableNotes(), recorded, WriteCard(state.session or 0, sale.vendor, order))
+
+
+def go_away(state: State) -> Step:
+    """Money is in and the card is out: wait for it."""
+    state = replace(state, phase=Away(), card=None)
+    return state, (DisableNotes(), *clock_of(state))
+
+
+def card_written(state: State, event: CardWritten, stamp: Stamp) -> Step:
+    """The driver wrote and read back."""
+    sale = open_sale(state)
+    if sale.order is None or not is_written(event.reading, sale.order):
+        return write_failed(state, WriteFailed(event.session, "D-303", unchanged=False), stamp)
+    return _credited(state, event.reading, "written")
+
+
+def _credited(state: State, reading: CardReading, how: str) -> Step:
+    sale = open_sale(state)
+    order = sale.order
+    assert order is not None, "credited without an intended write"
+    card = replace(state.card, reading=reading) if state.card else None
+    return close(replace(state, card=card), "done", "", entries.write_done(sale, order, how))
+
+
+def write_failed(state: State, event: WriteFailed, stamp: Stamp) -> Step:
+    """The driver did not write, or does not know."""
+    sale = open_sale(state)
+    assert sale.order is not None, "a write failed that was not intended"
+    failed = entries.write_failed(sale, sale.order.count, event.code, unchanged=event.unchanged)
+    state, recorded = record(state, failed)
+    if event.unchanged:
+        state, effects = _again_or_owed(state, event.code)
+    elif event.session == state.session:
+        state = replace(state, phase=Checking(code=event.code))
+        effects = (ReadCard(event.session),)
+    else:
+        state, effects = go_away(state)
+    return state, (recorded, *effects)
+
+
+def _again_or_owed(state: State, code: str) -> Step:
+    sale = open_sale(state)
+    if code not in WORTH_ANOTHER_TRY or sale.attempts >= state.rules.write_attempts_max:
+        return close(state, "owed", code)
+    return begin_write(state)
+
+
+def decide(state: State, card: Card, code: str) -> Step:
+    """The card has been read after a write that nobody is sure of."""
+    sale = open_sale(state)
+    assert sale.order is not None, "nothing is in doubt"
+    state = replace(state, card=card)
+    if is_written(card.reading, sale.order):
+        return _credited(state, card.reading, "found")
+    failed = entries.write_failed(sale, sale.order.count, code or "C-204", unchanged=True)
+    state, recorded = record(state, failed)
+    state, effects = _again_or_owed(state, code or "C-204")
+    return state, (recorded, *effects)
+
+
+def checked(state: State, event: CardRead, stamp: Stamp) -> Step:
+    """The read after a doubtful write."""
+    sale, phase = open_sale(state), state.phase
+    assert isinstance(phase, Checking)
+    if (event.vendor.code, event.reading.customer, event.reading.meter) != sale.key:
+        return go_away(replace(state, notice="other-card"))
+    card = Card(event.session, event.vendor, event.reading, event.price or sale.price)
+    return decide(state, card, phase.code)
+
+
+def check_failed(state: State, event: CardRejected, stamp: Stamp) -> Step:
+    """The card could not be read after a doubtful write: try again, then leave it in doubt."""
+    phase = state.phase
+    assert isinstance(phase, Checking)
+    if phase.attempts >= state.rules.read_attempts_max:
+        return close(state, "doubt", event.code)
+    state = replace(state, phase=Checking(phase.attempts + 1, phase.code))
+    return state, (SetTimer("read", state.rules.read_again_ms),)
+
+
+def read_again(state: State, event: TimerFired, stamp: Stamp) -> Step:
+    """The pause before another read is over."""
+    if not isinstance(state.phase, Checking):
+        return state, ()
+    return (state, (ReadCard(state.session),)) if state.session is not None else go_away(state)
+
+
+def close(state: State, why: str, code: str, *before: Draft) -> Step:
+    """Record the end of the sale (in one commit with ``before``), then print its slip if any money moved."""
+    state, _ = record(state, *before)
+    closed = entries.sale_closed(open_sale(state), why, code)
+    state, _ = record(state, closed)
+    recorded = Record((*before, closed))
+    outcome = state.books.unprinted
+    if outcome is None:
+        state, effects = leave(state)
+        return state, (DisableNotes(), recorded, *effects)
+    effects: tuple[Effect, ...] = (StopTimer("visit"), DisableNotes(), recorded, PrintSlip(outcome))
+    return replace(state, phase=Printing(outcome), notice=""), effects
+
+
+def printed(state: State, event: Printed, stamp: Stamp) -> Step:
+    """The slip is out."""
+    outcome = _outcome(state)
+    state, recorded = record(state, entries.receipt_printed(outcome.sale.id, event.number))
+    state = replace(state, phase=Done(outcome))
+    return state, (recorded, *clock_of(state))
+
+
+def print_failed(state: State, event: PrintFailed, stamp: Stamp) -> Step:
+    """The slip did not come out: the screen says what it would have said."""
+    outcome = _outcome(state)
+    state, recorded = record(state, entries.receipt_failed(outcome.sale.id, event.number, event.code))
+    state = replace(state, phase=Done(outcome, event.code))
+    return state, (recorded, *clock_of(state))
+
+
+def _outcome(state: State) -> Outcome:
+    assert isinstance(state.phase, Printing)
+    return state.phase.outcome
+
+
+def finish_paying(state: State) -> Step:
+    """No more notes: write what is in, as soon as no note moves."""
+    if state.books.note is not None:
+        return replace(state, phase=Paying(finishing=True)), (DisableNotes(),)
+    sale = open_sale(state)
+    vendor = state.vendors.get(sale.vendor)
+    if sale.due_fen <= 0:
+        return close(state, "cancelled", "")
+    if vendor and not sale.brought_fen and sale.due_fen < vendor.amount_min_fen:
+        return close(state, "owed", "C-112")
+    return begin_write(state)
+

@@ -1,0 +1,49 @@
+"""Nobody is here: what this machine does, and how to begin."""
+
+from __future__ import annotations
+
+from kivy.animation import Animation
+from kivy.clock import Clock
+from kivy.properties import StringProperty
+
+from kiosk.sale.events import ChooseLanguage
+from kiosk.sale.view import SaleView
+from kiosk.screens import wording
+from kiosk.screens.page import Page
+
+WAVE_S = 6.0  # the card slides in now and then, so that an idle screen costs little
+
+
+class Attract(Page):
+    """The first screen; the language is chosen here."""
+
+    prefix = "attract"
+    title = StringProperty("")
+    line = StringProperty("")
+    start = StringProperty("")
+    notes = StringProperty("")
+    other = StringProperty("")
+
+    def render(self, view: SaleView) -> None:
+        """The same words for everyone."""
+        self.title, self.line, self.start = self.say("title"), self.say("line"), self.say("start")
+        self.notes = self.say("notes", notes=wording.notes(self.facts.denominations_fen))
+        self.other = self.say("frame.other-language")
+
+    def other_language(self) -> ChooseLanguage:
+        """The language that is not shown."""
+        return ChooseLanguage("en" if self.language == "zh-CN" else "zh-CN")
+
+    def enter(self) -> None:
+        """The card begins to slide in now and then."""
+        self._wave = Clock.schedule_interval(self._slide, WAVE_S)
+        self._slide(0)
+
+    def leave(self) -> None:
+        """It stops."""
+        self._wave.cancel()
+
+    def _slide(self, _dt: float) -> None:
+        icon = self.ids.icon
+        icon.slide = 1.0
+        Animation(slide=0.0, duration=1.2, t="out_cubic").start(icon)

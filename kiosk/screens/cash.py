@@ -1,0 +1,43 @@
+"""Paying: a large running total, what it buys, what is still taken."""
+
+from __future__ import annotations
+
+from kivy.properties import BooleanProperty, NumericProperty, StringProperty
+
+from kiosk.sale.events import Cancel, Finish
+from kiosk.sale.view import SaleView
+from kiosk.screens import wording
+from kiosk.screens.page import Choice, Page
+
+
+class Cash(Page):
+    """Once money is in there is no way out that loses it."""
+
+    prefix = "cash"
+    title = StringProperty("")
+    paid = StringProperty("")
+    buys = StringProperty("")
+    limit = StringProperty("")
+    accepts = StringProperty("")
+    advice = StringProperty("")
+    alarm = BooleanProperty(defaultvalue=False)
+    share = NumericProperty(0.0)
+
+    def render(self, view: SaleView) -> None:
+        """The total is the largest thing on the screen."""
+        self.title = self.say("moving") if view.moving else self.say("title")
+        self.paid, self.buys = wording.money(view.paid_fen), self.energy(view.buys_centi_kwh)
+        room = wording.money(view.room_fen)
+        self.limit = self.say("limit", limit=wording.money(view.limit_fen), room=room)
+        self.share = min(1.0, view.paid_fen / view.limit_fen) if view.limit_fen else 0.0
+        taken = [fen for fen in self.facts.denominations_fen if fen <= view.room_fen]
+        self.accepts = self.say("accepts", notes=wording.notes(taken)) if taken else ""
+        down = self.say("notice.acceptor", code=view.code) if view.code else ""
+        self.alarm = bool(down or self.notice(view))
+        self.advice = down or self.notice(view) or self.say("no-change")
+
+    def choices(self, view: SaleView) -> tuple[Choice, ...]:
+        """Out before the first note, written after it."""
+        if view.paid_fen or view.moving:
+            return (Choice(self.say("finish"), Finish(), main=True, enabled=view.may_finish),)
+        return (Choice(self.say("leave"), Cancel(), enabled=view.may_cancel),)

@@ -1,0 +1,53 @@
+"""How the sale ended: what is on the card, what is still owed, where the slip is."""
+
+from __future__ import annotations
+
+from kivy.properties import ListProperty, StringProperty
+
+from kiosk.sale.events import Cancel
+from kiosk.sale.view import SaleView
+from kiosk.screens import wording
+from kiosk.screens.page import Choice, Page
+
+GREEN, AMBER = (0.016, 0.302, 0.157, 1), (0.365, 0.2, 0.0, 1)
+
+
+class Done(Page):
+    """Good news in green; credit that waits in amber, with what happens to it."""
+
+    prefix = "done"
+    icon = StringProperty("tick")
+    title = StringProperty("")
+    figure = StringProperty("")
+    under = StringProperty("")
+    text = StringProperty("")
+    slip = StringProperty("")
+    colour = ListProperty(GREEN)
+
+    def render(self, view: SaleView) -> None:
+        """The figures of the closed sale."""
+        waiting = view.owed_fen > 0
+        self.icon, self.colour = ("look", AMBER) if waiting else ("tick", GREEN)
+        title = {"found": "title-found", "owed": "title-owed", "doubt": "title-doubt"}.get(view.why, "title")
+        self.title = self.say(title)
+        self.figure = wording.money(view.owed_fen if waiting else view.written_fen)
+        self.under = "" if waiting else self.energy(view.written_centi_kwh)
+        sentences = [self.explained("what", view.code) if view.code and waiting else ""]
+        if waiting:
+            key = "doubt" if view.why == "doubt" else "owed"
+            sentences.append(self.say(key, owed=wording.money(view.owed_fen)))
+        else:
+            sentences.append(self.say("take"))
+        if view.lost_fen:
+            sentences.append(self.say("lost", lost=wording.money(view.lost_fen)))
+        self.text = "\n".join(sentence for sentence in sentences if sentence)
+        self.slip = self._slip(view)
+
+    def _slip(self, view: SaleView) -> str:
+        if view.slip:
+            return ""
+        return self.say("slip-failed", code=view.slip_code) if view.slip_code else self.say("slip-printing")
+
+    def choices(self, view: SaleView) -> tuple[Choice, ...]:
+        """Out, once the slip has been dealt with."""
+        return (Choice(self.say("close"), Cancel(), main=True, enabled=view.may_cancel),)

@@ -1,0 +1,255 @@
+"""A small world for the pure machine: one card, one acceptor, one printer and a ledger, all in memory.
+
+Effects are carried out one by one, so the power can go between any two of them. What survives a cut is what survives
+in life: the committed entries, the card, the notes in the box, and what the acceptor still has to say.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from kiosk.billing.book import Price
+from kiosk.ledger.entry import Draft
+from kiosk.model.card import CardKind, CardReading, PurchaseState, Unit, Vendor, WriteOrder
+from kiosk.sale import effects as do
+from kiosk.sale import events as on
+from kiosk.sale.books import fold
+from kiosk.sale.machine import start, step
+from kiosk.sale.state import Books, Rules, State
+
+VENDOR = Vendor("0001", "RDK", "阿迪克", "RDK", Unit.ENERGY, True, ("420100",), 100, 500_000)
+PRICE = Price(5600, 7)
+BLANK = CardReading(CardKind.PURCHASE, "420100", "1001", "2001", 3, PurchaseState.TAKEN)
+
+
+class PowerCut(Exception):
+    pass
+
+
+@dataclass
+class Plastic:
+    """A customer's card: what is written on it, and all that was ever credited to it, by sale."""
+
+    reading: CardReading = BLANK
+    credited: dict = field(default_factory=dict)  # count → (sale, fen)
+
+    def write(self, order: WriteOrder) -> None:
+        if order.count == self.reading.count:
+            return
+        assert order.count == self.reading.count + 1, "the driver would answer 0D"
+        self.credited[order.count] = (order.sale, order.amount_fen)
+        self.reading = replace(
+            self.reading, count=order.count, sale=order.sale, amount_fen=order.amount_fen, state=PurchaseState.PENDING
+        )
+
+    @property
+    def credit_fen(self) -> int:
+        return sum(fen for _, fen in self.credited.values())
+
+
+class World:
+    def __init__(self, rules: Rules = Rules(), vendor: Vendor = VENDOR, price: Price | None = PRICE) -> None:
+        self.rules, self.vendor, self.price = rules, vendor, price
+        self.entries: list[Draft] = []
+        self.card = Plastic()
+        self.session, self.inserted = 0, False
+        self.box: list[int] = []  # notes in the cash box: the truth
+        self.escrow: int | None = None
+        self.enabled: frozenset[int] = frozenset()
+        self.unconfirmed: int | None = None  # a stacked note the acceptor will report again
+        self.handed_back: list[int] = []
+        self.slips: list = []
+        self.paper = True
+        self.disk_full = False
+        self.write_fails = False  # the next write fails, card unchanged
+        self.tear_next = False  # the next write lands or not, and the driver does not know
+        self.lands = True
+        self.cut_after: int | None = None  # effects until the power goes
+        self.fresh = 0
+        self.boot()
+
+    def boot(self) -> None:
+        books = Books()
+        for entry in self.entries:
+            books = fold(books, entry)
+        self.timers: dict[str, int] = {}
+        self.queue: list[on.Event] = []
+        self.enabled = frozenset()
+        state = State(self.rules, {self.vendor.code: self.vendor}, books=books)
+        self.state, self.effects = state, []
+        self._carry_out(*start(state))
+        self.say(on.DeviceUp("reader"), on.DeviceUp("printer") if self.paper else on.DeviceDown("printer", "V-422"))
+        self.say(on.DeviceUp("acceptor"), on.AcceptorUp("none"))
+        if self.unconfirmed is not None:
+            self.say(on.NoteStacked(self.unconfirmed, found=True))
+        if self.escrow is not None:
+            self.say(on.NoteEscrowed(self.escrow, found=True))
+        if self.inserted:
+            self.session += 1
+            self.say(on.CardInserted(self.session))
+
+    def cut(self) -> None:
+        """The power goes and comes back."""
+        self.cut_after = None
+        self.boot()
+
+    def say(self, *events: on.Event) -> "World":
+        """Events happen, and everything they cause."""
+        self.queue.extend(events)
+        while self.queue:
+            event = self.queue.pop(0)
+            self.fresh += 1
+            stamp = on.Stamp(self.fresh.to_bytes(16, "big"), "20261124120000")
+            self._carry_out(*step(self.state, event, stamp))
+        return self
+
+    def _carry_out(self, state: State, effects: tuple) -> None:
+        before, self.state = self.state, state
+        assert_recorded_before_acting(effects)
+        for effect in effects:
+            if self.cut_after is not None:
+                if self.cut_after == 0:
+                    raise PowerCut
+                self.cut_after -= 1
+            if isinstance(effect, do.Record) and self.disk_full:
+                books = Books()
+                for entry in self.entries:
+                    books = fold(books, entry)
+                self.state = replace(before, books=books)
+                stamp = on.Stamp(bytes(16), "")
+                self._carry_out(*step(self.state, on.RecordFailed("L-502"), stamp))
+                return
+            getattr(self, f"_{type(effect).__name__}")(effect)
+
+    def _Record(self, effect):
+        for draft in effect.drafts:
+            assert sum(fen for _, fen in draft.post) == 0
+        self.entries.extend(effect.drafts)
+
+    def _ReadCard(self, effect):
+        if not self.inserted or effect.session != self.session:
+            self.queue.append(on.CardRejected(effect.session, "C-202"))
+        else:
+            self.queue.append(on.CardRead(effect.session, self.vendor, self.card.reading, self.price))
+
+    def _WriteCard(self, effect):
+        if not self.inserted or effect.session != self.session:
+            self.queue.append(on.WriteFailed(effect.session, "C-202", unchanged=False))
+        elif self.write_fails:
+            self.queue.append(on.WriteFailed(effect.session, "C-203", unchanged=True))
+        elif self.tear_next:
+            self.tear_next = False
+            if self.lands:
+                self.card.write(effect.order)
+            self.queue.append(on.WriteFailed(effect.session, "C-204", unchanged=False))
+        else:
+            self.card.write(effect.order)
+            self.queue.append(on.CardWritten(effect.session, self.card.reading))
+
+    def _EnableNotes(self, effect):
+        self.enabled = effect.fen
+
+    def _DisableNotes(self, effect):
+        self.enabled = frozenset()
+
+    def _StackNote(self, effect):
+        assert self.escrow is not None
+        self.box.append(self.escrow)
+        self.unconfirmed, self.escrow = self.escrow, None
+        self.queue.append(on.NoteStacked(self.unconfirmed))
+
+    def _ReturnNote(self, effect):
+        if self.escrow is not None:
+            self.handed_back.append(self.escrow)
+            self.escrow = None
+            self.queue.append(on.NoteReturned())
+
+    def _ConfirmNote(self, effect):
+        self.unconfirmed = None
+
+    def _SettleAcceptor(self, effect):
+        pass
+
+    def _AskPrinter(self, effect):
+        self.queue.append(on.PaperReady() if self.paper else on.DeviceDown("printer", "V-422"))
+
+    def _PrintSlip(self, effect):
+        number = len(self.entries) - 1
+        if self.paper:
+            self.slips.append(effect.outcome)
+            self.queue.append(on.Printed(number))
+        else:
+            self.queue.append(on.PrintFailed(number, "V-422"))
+
+    def _SetTimer(self, effect):
+        self.timers[effect.timer] = effect.ms
+
+    def _StopTimer(self, effect):
+        self.timers.pop(effect.timer, None)
+
+    # what people do
+
+    def insert(self) -> "World":
+        self.session += 1
+        self.inserted = True
+        return self.say(on.CardInserted(self.session))
+
+    def pull(self) -> "World":
+        self.inserted = False
+        return self.say(on.CardRemoved(self.session))
+
+    def feed(self, fen: int) -> "World":
+        """A note into the slot; what is not enabled comes straight back."""
+        if fen not in self.enabled or self.escrow is not None:
+            self.handed_back.append(fen)
+            return self.say(on.NoteRejected("inhibited"))
+        self.escrow = fen
+        return self.say(on.NoteEscrowed(fen))
+
+    def wait(self, timer: str = "visit") -> "World":
+        """Until a timer runs out."""
+        if timer in self.timers:
+            del self.timers[timer]
+            self.say(on.TimerFired(timer))
+        return self
+
+    def buy(self, fen: int, *notes: int) -> "World":
+        self.insert().say(on.Continue(), on.ChooseAmount(fen))
+        for note in notes:
+            self.feed(note)
+        return self
+
+    # what must hold
+
+    def balance(self, prefix: str) -> int:
+        return sum(fen for entry in self.entries for account, fen in entry.post if account.startswith(prefix))
+
+    @property
+    def phase(self) -> str:
+        return type(self.state.phase).__name__
+
+    def check(self) -> None:
+        """Not a fen lost, no credit lost, none written twice."""
+        box, in_box = self.balance("cash:box"), sum(self.box)
+        moving = self.unconfirmed or 0
+        assert box in (in_box, in_box - moving), f"the books say {box} fen in the box, there are {in_box}"
+        assert box == -self.balance("owed:") - self.balance("sold:") - self.balance("unassigned")
+        assert self.balance("unassigned") == 0, "an explained note went to unassigned"
+        sold, credit = -self.balance("sold:"), self.card.credit_fen
+        assert credit <= box, "the card holds more than was paid"
+        doubtful = {order.sale for order in self.state.books.doubts.values()}
+        sale = self.state.books.open
+        if sale and sale.order:
+            doubtful.add(sale.id)
+        if not doubtful:
+            assert credit == sold, f"the card holds {credit} fen, the books say {sold}"
+        else:
+            assert sold <= credit
+
+
+def assert_recorded_before_acting(effects) -> None:
+    for before, act in zip((None, *effects), effects, strict=False):
+        if isinstance(act, do.StackNote):
+            assert isinstance(before, do.Record) and before.drafts[-1].kind == "note.accepted", effects
+        if isinstance(act, do.WriteCard):
+            assert isinstance(before, do.Record) and before.drafts[-1].kind == "write.intended", effects
+        if isinstance(act, do.ConfirmNote):
+            assert isinstance(before, do.Record), effects

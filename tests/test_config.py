@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from kiosk.config import load_config
+from kiosk.model.errors import ConfigFault
+
+GOOD = """
+[terminal]
+domain = "power.example"
+region = "420100"
+id = "0007"
+operator_zh = "示范电力"
+operator_en = "Example Power"
+place_zh = "一号楼"
+place_en = "Building 1"
+phone = "95598"
+folder = "kiosk"
+[keys]
+passphrase_file = "passphrase"
+vendor_secrets_file = "secrets.toml"
+[acceptor]
+path = "/dev/ttyS0"
+[printer]
+path = "/dev/ttyS1"
+[prices]
+file = "prices.note"
+vkey_file = "prices.vkey"
+[vendors]
+folders = ["rdk", "/opt/hnd"]
+"""
+
+
+def load(tmp_path, text):
+    file = tmp_path / "kiosk.toml"
+    file.write_text(text, encoding="utf-8")
+    return load_config(file)
+
+
+def test_a_whole_file_gives_one_frozen_config_with_paths_from_its_own_folder(tmp_path):
+    config = load(tmp_path, GOOD)
+    assert config.vendors.folders == (tmp_path / "rdk", Path("/opt/hnd"))
+    assert config.journal == tmp_path / "kiosk" / "ledger.db"
+    assert config.origin(1) == "power.example/kiosk/420100/0007/1"
+    assert config.acceptor.baud == 9600
+
+
+def test_all_mistakes_are_reported_together(tmp_path):
+    text = GOOD.replace('phone = "95598"', "phon = 1").replace('path = "/dev/ttyS1"', 'path = 7\nbauds = "x"')
+    with pytest.raises(ConfigFault) as fault:
+        load(tmp_path, text)
+    for word in ("'phon'", "'phone' is missing", "'path' must be a str", "'bauds'"):
+        assert word in str(fault.value)
+
+
+def test_a_name_that_cannot_stand_in_an_origin_is_refused(tmp_path):
+    with pytest.raises(ConfigFault, match="'id'"):
+        load(tmp_path, GOOD.replace('id = "0007"', 'id = "No 7"'))
+
+
+def test_head_office_needs_its_key(tmp_path):
+    with pytest.raises(ConfigFault, match="vkey_file"):
+        load(tmp_path, GOOD + '[head_office]\nurl = "http://127.0.0.1:8600"\n')
