@@ -108,6 +108,7 @@ class Screen:
     fullscreen: bool = False
     left: int = -1  # of the window; -1 leaves it to the window manager
     top: int = -1
+    touch: str = ""  # a touch frame that speaks TUIO, e.g. "tuio,127.0.0.1:3333"; "" is the display's own touch
     shots_folder: Path | None = None  # a picture of each new screen goes here
 
 

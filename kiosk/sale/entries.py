@@ -135,4 +135,3 @@ def device_down(device: str, code: str) -> Draft:
 def device_up(device: str) -> Draft:
     """A device works again."""
     return Draft("device.up", None, (), {"device": device})
-

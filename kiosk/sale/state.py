@@ -223,7 +223,19 @@ class Leftover:
 
 
 Phase = (
-    Starting | Idle | Reading | Refused | Account | Amount | Paying | Away | Writing | Checking | Printing | Done | Leftover
+    Starting
+    | Idle
+    | Reading
+    | Refused
+    | Account
+    | Amount
+    | Paying
+    | Away
+    | Writing
+    | Checking
+    | Printing
+    | Done
+    | Leftover
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -49,7 +49,7 @@ class Screen(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SaleView:
-    """Amounts in fen and 0.01 kWh; ``deadline_ms`` on the monotonic clock of the terminal, None without a count-down."""
+    """Amounts in fen and 0.01 kWh; ``deadline_ms`` on the terminal's monotonic clock, None without a count-down."""
 
     screen: Screen
     language: str
@@ -85,8 +85,7 @@ class SaleView:
 
 def view(state: State) -> SaleView:
     """What the screen shows in this state."""
-    shown = _VIEWS[type(state.phase)](state)
-    return shown
+    return _VIEWS[type(state.phase)](state)
 
 
 def _base(state: State, screen: Screen, **more: object) -> SaleView:
@@ -180,7 +179,7 @@ def _paying(state: State) -> SaleView:
     )
 
 
-def _of_sale(screen: Screen) -> object:
+def _of_sale(screen: Screen) -> Callable[[State], SaleView]:
     def shown(state: State) -> SaleView:
         sale = state.books.open
         return _base(state, screen, **(_sale_facts(state, sale) if sale else {}))
@@ -223,7 +222,7 @@ def _done(state: State) -> SaleView:
     return _base(state, Screen.DONE, slip=not phase.slip, slip_code=phase.slip, may_cancel=True, **facts)
 
 
-_VIEWS = {
+_VIEWS: dict[type, Callable[[State], SaleView]] = {
     Starting: _starting,
     Idle: _idle,
     Reading: _reading,

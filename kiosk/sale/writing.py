@@ -15,7 +15,7 @@ from kiosk.ledger.entry import Draft
 from kiosk.model.card import CardReading, WriteOrder
 from kiosk.model.money import Money
 from kiosk.sale import entries
-from kiosk.sale.effects import DisableNotes, Effect, PrintSlip, ReadCard, Record, SetTimer, StopTimer, WriteCard
+from kiosk.sale.effects import DisableNotes, PrintSlip, ReadCard, Record, SetTimer, StopTimer, WriteCard
 from kiosk.sale.events import CardRead, CardRejected, CardWritten, Printed, PrintFailed, Stamp, TimerFired, WriteFailed
 from kiosk.sale.moves import Step, clock_of, leave, open_sale, record
 from kiosk.sale.state import Away, Card, Checking, Done, Outcome, Paying, Printing, State, Writing
@@ -38,9 +38,7 @@ def begin_write(state: State) -> Step:
     if sale.attempts >= state.rules.write_attempts_max:
         return close(state, "owed", "C-203")
     energy = energy_for(Money(sale.paid_fen), sale.price).centi_kwh + sale.brought_centi_kwh
-    order = WriteOrder(
-        sale.id, sale.customer, sale.meter, sale.region, card.reading.count + 1, sale.due_fen, energy
-    )
+    order = WriteOrder(sale.id, sale.customer, sale.meter, sale.region, card.reading.count + 1, sale.due_fen, energy)
     state, recorded = record(state, entries.write_intended(order, sale.attempts + 1))
     state = replace(state, phase=Writing(), notice="")
     return state, (StopTimer("visit"), DisableNotes(), recorded, WriteCard(state.session or 0, sale.vendor, order))
@@ -141,8 +139,8 @@ def close(state: State, why: str, code: str, *before: Draft) -> Step:
     if outcome is None:
         state, effects = leave(state)
         return state, (DisableNotes(), recorded, *effects)
-    effects: tuple[Effect, ...] = (StopTimer("visit"), DisableNotes(), recorded, PrintSlip(outcome))
-    return replace(state, phase=Printing(outcome), notice=""), effects
+    state = replace(state, phase=Printing(outcome), notice="")
+    return state, (StopTimer("visit"), DisableNotes(), recorded, PrintSlip(outcome))
 
 
 def printed(state: State, event: Printed, stamp: Stamp) -> Step:
@@ -177,4 +175,3 @@ def finish_paying(state: State) -> Step:
     if vendor and not sale.brought_fen and sale.due_fen < vendor.amount_min_fen:
         return close(state, "owed", "C-112")
     return begin_write(state)
-

@@ -35,7 +35,7 @@ class Amount(Page):
         grid.add_widget(self._offer(view, view.most_fen, self.say("any"), self.say("any-line")))
 
     def _offer(self, view: SaleView, fen: int, name: str, buys: str) -> Press:
-        text = f"[size=50]{name}[/size]\n[size=27]{buys}[/size]"
+        text = f"[size=42]{name}[/size]\n[size=26]{buys}[/size]"
         button = Press(text=text, markup=True, main=view.limit_fen == fen, disabled=bool(view.limit_fen))
         button.bind(on_release=lambda *_: self.post(ChooseAmount(fen)))
         return button

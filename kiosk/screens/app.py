@@ -37,7 +37,7 @@ PAGES: dict[Screen, type[Page]] = {
     Screen.TAKE_CARD: TakeCard,
     Screen.OUT_OF_SERVICE: OutOfService,
 }
-KV = ("theme", "frame", "message", "attract", "account", "amount", "cash", "done")
+KV = ("theme", "widgets", "frame", "message", "attract", "account", "amount", "cash", "done")
 WARN_MS = 20_000  # the count-down is offered this long before the end
 TICK_S = 0.25
 
@@ -100,14 +100,14 @@ class Frame(BoxLayout):
         """The count-down: shown only near the end, with one tap for more time."""
         view = self._view
         if view is None or view.deadline_ms is None:
-            self.counting = False
+            self.counting, self.more_time = False, ""
             return
         left_ms = max(0, view.deadline_ms - self._clock.monotonic_ms())
         self.left_share = left_ms / max(1, min(view.span_ms, WARN_MS))
         self.counting = left_ms <= WARN_MS and view.screen is not Screen.DONE
         words = self._facts.words[view.language]
         seconds = words.text("frame.seconds-left", seconds=-(-left_ms // 1000))
-        self.more_time = f"{words.text('frame.more-time')}\n{seconds}"
+        self.more_time = f"{words.text('frame.more-time')}\n{seconds}" if self.counting else ""
 
     def ask_for_time(self) -> None:
         """The customer wants more time."""

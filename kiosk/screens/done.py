@@ -9,7 +9,7 @@ from kiosk.sale.view import SaleView
 from kiosk.screens import wording
 from kiosk.screens.page import Choice, Page
 
-GREEN, AMBER = (0.016, 0.302, 0.157, 1), (0.365, 0.2, 0.0, 1)
+GREEN, AMBER = (0.0, 0.255, 0.125, 1), (0.325, 0.173, 0.0, 1)
 
 
 class Done(Page):
@@ -32,7 +32,7 @@ class Done(Page):
         self.title = self.say(title)
         self.figure = wording.money(view.owed_fen if waiting else view.written_fen)
         self.under = "" if waiting else self.energy(view.written_centi_kwh)
-        sentences = [self.explained("what", view.code) if view.code and waiting else ""]
+        sentences = [self.explained("what", view.code) if view.why == "owed" else ""]
         if waiting:
             key = "doubt" if view.why == "doubt" else "owed"
             sentences.append(self.say(key, owed=wording.money(view.owed_fen)))

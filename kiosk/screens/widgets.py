@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from kivy.animation import Animation
+from kivy.clock import Clock
 from kivy.graphics import Color, Ellipse, Line, RoundedRectangle, Triangle
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.button import Button
 from kivy.uix.widget import Widget
 
-BLUE, GREEN, AMBER, RED = (0.027, 0.227, 0.451), (0.016, 0.302, 0.157), (0.365, 0.2, 0.0), (0.478, 0.059, 0.059)
+BLUE, GREEN, AMBER, RED = (0.027, 0.227, 0.451), (0.0, 0.255, 0.125), (0.325, 0.173, 0.0), (0.45, 0.04, 0.04)
 PALE, WHITE, GOLD = (0.878, 0.914, 0.957), (1, 1, 1), (0.847, 0.663, 0.216)
 
 
@@ -47,7 +48,8 @@ class Icon(Widget):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        self.bind(pos=self._draw, size=self._draw, kind=self._draw, slide=self._draw)
+        later = Clock.create_trigger(self._draw)  # once a frame, when pos and size have both come to rest
+        self.bind(pos=later, size=later, kind=later, slide=later)
 
     def _draw(self, *_: object) -> None:
         self.canvas.clear()

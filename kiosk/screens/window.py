@@ -10,11 +10,12 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets"
 
 
 def prepare_window(
-    width: int, height: int, *, fullscreen: bool = False, left: int = -1, top: int = -1, title: str = ""
+    width: int, height: int, *, fullscreen: bool = False, left: int = -1, top: int = -1, touch: str = ""
 ) -> None:
     """Sets the window's size in pixels and keeps Kivy from reading or writing files of its own.
 
     Only the mouse provider is kept: SDL turns touches into mouse events, and a second provider would make two of each.
+    ``touch`` names one more provider for touch frames that speak it, for example ``tuio,127.0.0.1:3333``.
     """
     os.environ.setdefault("KIVY_NO_ARGS", "1")
     os.environ.setdefault("KIVY_NO_CONFIG", "1")
@@ -23,8 +24,8 @@ def prepare_window(
     os.environ.setdefault("KIVY_LOG_MODE", "PYTHON")
     if not os.environ.get("DISPLAY"):
         os.environ.setdefault("SDL_VIDEODRIVER", "offscreen")
-    from kivy.config import Config  # noqa: PLC0415 - reads the environment when imported
-    from kivy.core.text import LabelBase  # noqa: PLC0415
+    from kivy.config import Config
+    from kivy.core.text import LabelBase
 
     Config.set("graphics", "width", str(width))
     Config.set("graphics", "height", str(height))
@@ -40,8 +41,6 @@ def prepare_window(
     Config.remove_section("input")
     Config.add_section("input")
     Config.set("input", "mouse", "mouse,disable_multitouch")
+    if touch:
+        Config.set("input", "frame", touch)
     LabelBase.register("Roboto", str(FONTS / "NotoSansSC-Regular.otf"), fn_bold=str(FONTS / "NotoSansSC-Bold.otf"))
-    if title:
-        from kivy.core.window import Window  # noqa: PLC0415
-
-        Window.set_title(title)

@@ -1,0 +1,78 @@
+"""A sample view of every screen a customer can meet: for the gallery, the tests and the translators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from kiosk.billing.book import Price
+from kiosk.model.card import CardKind, CardReading, PurchaseState, Unit, Vendor
+from kiosk.sale.view import SaleView, Screen
+
+LANGUAGES = ("zh-CN", "en")
+VENDOR = Vendor("0001", "RDK", "阿迪克", "RDK", Unit.ENERGY, False, ("420100",), 100, 500_000)
+READING = CardReading(
+    CardKind.PURCHASE,
+    "420100",
+    "10023400567",
+    "202600012345",
+    7,
+    PurchaseState.TAKEN,
+    amount_fen=5000,
+    energy_centi_kwh=8928,
+    remaining=12_356,
+    meter_count=7,
+    written_back_at="20261102101500",
+)
+NEW = replace(READING, count=0, state=PurchaseState.NONE, amount_fen=None, energy_centi_kwh=None, remaining=None)
+
+
+def samples(language: str, now_ms: int) -> Iterator[tuple[str, SaleView]]:
+    """(name, view) of every screen; ``now_ms`` is the monotonic time the count-downs count from."""
+    base = SaleView(Screen.ATTRACT, language, vendor=VENDOR, reading=READING, price=Price(5600, 7))
+
+    def soon(view: SaleView) -> SaleView:
+        return replace(view, deadline_ms=now_ms + 12_000, span_ms=60_000)
+
+    account = replace(base, screen=Screen.ACCOUNT, most_fen=500_000, may_cancel=True, may_finish=True)
+    amount = replace(base, screen=Screen.AMOUNT, most_fen=500_000, amounts_fen=(2000, 5000, 10_000, 20_000))
+    cash = replace(base, screen=Screen.CASH, limit_fen=10_000, room_fen=10_000, may_cancel=True)
+    half = replace(cash, room_fen=5000, paid_fen=5000, notes=(5000,), buys_centi_kwh=8928, may_finish=True)
+    done = replace(base, screen=Screen.DONE, why="done", paid_fen=5000, may_cancel=True, count=8)
+    written = replace(done, written_fen=5000, written_centi_kwh=8928)
+    yield "attract", SaleView(Screen.ATTRACT, language)
+    yield "reading", SaleView(Screen.READING, language)
+    yield "account", account
+    yield "account-new", replace(account, reading=NEW)
+    yield "account-soon", soon(account)
+    yield "account-pending", replace(account, code="C-105", reading=replace(READING, state=PurchaseState.PENDING))
+    yield "account-owed", replace(account, code="C-107", owed_fen=5000)
+    yield "account-full", replace(account, code="C-110")
+    yield "amount", replace(amount, may_cancel=True)
+    yield "amount-paper", replace(amount, limit_fen=5000)
+    yield "cash-first", cash
+    yield "cash-moving", replace(half, moving=True, may_finish=False)
+    yield "cash-half", soon(half)
+    yield "cash-rejected", replace(half, notice="note-rejected")
+    yield "cash-over", replace(half, notice="over-limit")
+    yield "cash-jam", replace(half, code="V-412")
+    yield "put-back", soon(replace(half, screen=Screen.PUT_BACK))
+    yield "put-back-other", replace(half, screen=Screen.PUT_BACK, notice="other-card")
+    yield "put-back-resumed", replace(half, screen=Screen.PUT_BACK, notice="resumed")
+    yield "writing", replace(half, screen=Screen.WRITING)
+    yield "writing-owed", replace(half, screen=Screen.WRITING, brought_fen=5000)
+    yield "done-printing", replace(written, may_cancel=False)
+    yield "done", replace(written, slip=True)
+    yield "done-found", replace(written, why="found", slip=True)
+    yield "done-without-slip", replace(written, slip_code="V-422")
+    yield "done-owed", replace(done, why="owed", code="C-203", owed_fen=5000, slip=True)
+    yield "done-doubt", replace(done, why="doubt", code="C-204", owed_fen=5000, slip_code="V-422")
+    yield "done-lost", replace(written, lost_fen=5000, slip=True)
+    for code in ("C-101", "C-102", "C-103", "C-104", "C-106", "C-108", "C-113", "C-114", "C-205", "D-301", "V-422"):
+        yield f"refused-{code}", soon(SaleView(Screen.REFUSED, language, code=code, may_cancel=True))
+    yield "take-card", replace(base, screen=Screen.TAKE_CARD)
+    yield "out-starting", SaleView(Screen.OUT_OF_SERVICE, language)
+    yield "out-resuming", SaleView(Screen.OUT_OF_SERVICE, language, paid_fen=5000)
+    for code in ("V-402", "V-411", "V-413", "V-422", "L-502", "L-503"):
+        yield f"out-{code}", SaleView(Screen.OUT_OF_SERVICE, language, code=code)
+    yield "out-ledger-paid", SaleView(Screen.OUT_OF_SERVICE, language, code="L-502", paid_fen=5000)

@@ -1,0 +1,153 @@
+"""Every screen in both languages: nothing is cut off, every button is large enough and posts what it says."""
+
+import itertools
+import re
+from dataclasses import replace
+
+import pytest
+
+from kiosk.model.clock import SystemClock
+from kiosk.model.codes import CODES
+from kiosk.sale import events as on
+from kiosk.screens.samples import LANGUAGES, samples
+
+NOW = SystemClock().monotonic_ms()
+VIEWS = [(language, name, view) for language in LANGUAGES for name, view in samples(language, NOW)]
+BY_NAME = {(language, name): view for language, name, view in VIEWS}
+PIXELS_PER_MM = 1024 / 223.6  # a 10.1" panel of 1024 × 600
+
+
+def labels(frame):
+    from kivy.uix.label import Label
+
+    return [w for w in frame.walk(restrict=True) if isinstance(w, Label) and w.text.strip() and w.opacity]
+
+
+def buttons(frame):
+    from kiosk.screens.widgets import Press
+
+    presses = [w for w in frame.walk(restrict=True) if isinstance(w, Press) and w.opacity and w.width > 1]
+    return {w.text: w for w in presses if w.parent.opacity}
+
+
+@pytest.mark.parametrize(("language", "name", "view"), VIEWS, ids=[f"{lang}-{name}" for lang, name, _ in VIEWS])
+def test_nothing_is_cut_off_and_every_button_is_at_least_20_mm_high(shown, language, name, view):
+    frame, _, draw = shown
+    draw(view)
+    stage = frame.ids.stage
+    for label in labels(frame):
+        width, height = label.texture_size
+        assert width <= label.width + 2 and height <= label.height + 2, f"{label.text!r} needs {width}x{height}"
+        x, y = label.to_window(label.x, label.y)
+        assert x >= -1 and x + label.width <= 1025 and y >= -1 and y + label.height <= 601, label.text
+        assert "..." not in label.text
+    for page in stage.children:
+        for label in labels(page):
+            _, y = label.to_window(label.x, label.y)
+            assert y >= stage.y - 1 and y + label.height <= stage.top + 1, f"{label.text!r} leaves the page"
+    for text, button in buttons(frame).items():
+        assert button.height / PIXELS_PER_MM >= 20, text
+
+
+def test_labels_of_a_page_do_not_lie_on_each_other(shown):
+    frame, _, draw = shown
+    for language, name, view in VIEWS:
+        draw(view)
+        page = frame.ids.stage.children[0]
+        boxes = []
+        for label in labels(page):
+            x, y = label.to_window(*label.center)
+            w, h = label.texture_size
+            boxes.append((label.text, x - w / 2, y - h / 2, w, h))
+        for (a, ax, ay, aw, ah), (b, bx, by, bw, bh) in itertools.combinations(boxes, 2):
+            overlap = min(ax + aw, bx + bw) - max(ax, bx) > 4 and min(ay + ah, by + bh) - max(ay, by) > ah * 0.35
+            assert not overlap or a == b, f"{language} {name}: {a!r} lies on {b!r}"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "event"),
+    [
+        ("account", "account.buy", on.Continue()),
+        ("account", "account.leave", on.Cancel()),
+        ("cash-half", "cash.finish", on.Finish()),
+        ("cash-first", "cash.leave", on.Cancel()),
+        ("refused-C-101", "refused.close", on.Cancel()),
+        ("done", "done.close", on.Cancel()),
+    ],
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_button_posts_what_it_says(shown, words, tap, language, name, key, event):
+    frame, posted, draw = shown
+    draw(BY_NAME[language, name])
+    tap(buttons(frame)[words[language].text(key)])
+    assert posted == [event]
+
+
+def test_the_first_screen_switches_the_language(shown, tap):
+    frame, posted, draw = shown
+    draw(BY_NAME["zh-CN", "attract"])
+    tap(buttons(frame)["English"])
+    draw_again = posted[:]
+    draw(BY_NAME["en", "attract"])
+    tap(buttons(frame)["中文"])
+    assert draw_again == [on.ChooseLanguage("en")] and posted == [on.ChooseLanguage("zh-CN")]
+
+
+def test_an_amount_posts_its_fen_and_any_amount_posts_the_most(shown, tap):
+    frame, posted, draw = shown
+    draw(BY_NAME["en", "amount"])
+    for text, button in buttons(frame).items():
+        if text.startswith("[size"):
+            tap(button)
+    assert sorted(e.fen for e in posted) == [2000, 5000, 10_000, 20_000, 500_000]
+
+
+def test_one_tap_gives_more_time_near_the_end_only(shown, tap):
+    frame, posted, draw = shown
+    now = SystemClock().monotonic_ms()
+    draw(replace(BY_NAME["en", "account"], deadline_ms=now + 50_000, span_ms=60_000))
+    assert not frame.counting
+    draw(replace(BY_NAME["en", "account"], deadline_ms=now + 12_000, span_ms=60_000))
+    assert frame.counting
+    tap(next(b for t, b in buttons(frame).items() if t.startswith("More time")))
+    assert posted == [on.MoreTime()]
+
+
+def test_nothing_says_leave_once_money_is_in(shown, words):
+    frame, _, draw = shown
+    for name in ("cash-half", "cash-moving", "cash-jam", "put-back", "writing"):
+        draw(BY_NAME["en", name])
+        assert words["en"].text("cash.leave") not in buttons(frame)
+
+
+def test_both_languages_hold_the_same_sentences_with_the_same_values(words):
+    chinese, english = (words[language] for language in LANGUAGES)
+    assert set(chinese) == set(english)
+    assert [key for key in chinese if chinese.placeholders(key) != english.placeholders(key)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_code_has_a_sentence_for_customers(words, language):
+    texts = words[language]
+    for code in CODES:
+        assert f"what.{code}" in texts or f"what.{code[0]}" in texts, code
+        assert f"do.{code}" in texts or f"do.{code[0]}" in texts, code
+
+
+def luminance(rgb):
+    parts = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_text_and_ground_differ_by_ten_to_one():
+    from pathlib import Path
+
+    from kiosk.screens import app
+
+    theme = (Path(app.__file__).parent / "theme.kv").read_text()
+    colours = {m[1]: tuple(map(float, m[2].split(",")))[:3] for m in re.finditer(r"#:set (\w+) \(([^)]*)\)", theme)}
+    for ground in ((1, 1, 1), colours["paper"]):
+        for name in ("ink", "blue", "green", "amber", "red"):
+            light, dark = sorted((luminance(ground), luminance(colours[name])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 10, name
+    assert (luminance((1, 1, 1)) + 0.05) / (luminance(colours["quiet"]) + 0.05) >= 10
