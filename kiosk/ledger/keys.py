@@ -1,0 +1,101 @@
+"""The signing key in an encrypted PEM file (contract 2 §8), opened by a passphrase that lies in another file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from kiosk.ledger.note import TERMINAL, Vkey
+from kiosk.model.errors import LedgerFault
+
+
+class KeySigner:
+    """An Ed25519 key in memory, with its name; a ``Signer``. May be used from any thread."""
+
+    __slots__ = ("_key", "_vkey")
+
+    def __init__(self, key: Ed25519PrivateKey, name: str, kind: int = TERMINAL) -> None:
+        self._key = key
+        self._vkey = Vkey(name, kind, key.public_key().public_bytes_raw())
+
+    @property
+    def vkey(self) -> Vkey:
+        """The public half."""
+        return self._vkey
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes."""
+        return self._key.sign(message)
+
+
+def make_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL) -> KeySigner:
+    """Makes a key and writes it, durable and readable by its owner only; never over one that is there.
+
+    ``name`` is the origin (kind TERMINAL) or head office's key name (HEAD_OFFICE). Raises LedgerFault L-505.
+    """
+    passphrase = _passphrase(passphrase_file)
+    signer = KeySigner(Ed25519PrivateKey.generate(), name, kind)
+    pem = signer._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
+    try:
+        _write_new(path, pem)
+    except OSError as error:
+        raise LedgerFault("L-505", f"the signing key cannot be written: {error}") from error
+    return signer
+
+
+def load_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL) -> KeySigner:
+    """The key of a file. Raises LedgerFault L-505 if it cannot be read, opened, or is not Ed25519."""
+    passphrase = _passphrase(passphrase_file)
+    try:
+        key = load_pem_private_key(path.read_bytes(), passphrase)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise LedgerFault("L-505", f"the signing key {path} cannot be opened: {error}") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise LedgerFault("L-505", f"{path} is not an Ed25519 key")
+    return KeySigner(key, name, kind)
+
+
+def _passphrase(path: Path) -> bytes:
+    try:
+        passphrase = path.read_bytes().rstrip(b"\r\n")
+    except OSError as error:
+        raise LedgerFault("L-505", f"the passphrase cannot be read: {error}") from error
+    if not passphrase:
+        raise LedgerFault("L-505", f"the passphrase file {path} is empty")
+    return passphrase
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Whole or not at all: written beside, flushed, then linked to its name, which must be free."""
+    beside = path.with_name(path.name + ".new")
+    beside.unlink(missing_ok=True)  # of a start that was cut off
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.fchmod(handle, 0o600)
+        os.write(handle, content)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    try:
+        os.link(beside, path)  # unlike rename, refuses to replace a key
+    finally:
+        beside.unlink()
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

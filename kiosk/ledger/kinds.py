@@ -1,0 +1,119 @@
+"""Every kind of entry with its ``data``: what docs/ledger.md tells a reader, a test holds the two together.
+
+``check`` guards the appending side only. Who reads a ledger takes an unknown kind, and keys it does not know, as well
+formed (contract 2 §2): a ledger outlives the program that wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kiosk.ledger.entry import UINT_MAX, Draft
+
+OPENED = "log.opened"  # entry 0, and no other
+CLOSED = "sale.closed"
+EVERYWHERE = frozenset({"any"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The shape of one kind's entries. Types of keys: text, uint, int, bool, bytes, bytes8."""
+
+    keys: Mapping[str, str]
+    optional: Mapping[str, str] = field(default_factory=dict)
+    accounts: frozenset[str] = frozenset()  # first parts of the accounts it posts to; none: posts nothing
+    sale: str = "no"  # whether the entry bears a sale's id: no, yes, maybe
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # texts that come from a closed list
+
+
+KINDS: dict[str, Kind] = {
+    OPENED: Kind({"origin": "text", "vkey": "text", "prev": "text", "why": "text"}),
+    "balance.brought": Kind({"from": "uint"}, accounts=EVERYWHERE),
+    "terminal.started": Kind({"version": "text", "unclean": "bool"}),
+    "terminal.stopped": Kind({"why": "text"}),
+    "price.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "device.down": Kind({"device": "text", "code": "text"}),
+    "device.up": Kind({"device": "text"}),
+    "clock.stepped": Kind({"old": "uint", "new": "uint"}),
+    "sale.opened": Kind(
+        {
+            "vendor": "text",
+            "customer": "text",
+            "meter": "text",
+            "region": "text",
+            "count": "uint",
+            "unit": "uint",
+            "price": "uint",
+            "tariff": "uint",
+            "limit": "uint",
+            "brought": "int",
+        },
+        sale="yes",
+    ),
+    "note.escrowed": Kind({"note": "bytes8", "fen": "uint", "device": "text"}, sale="yes"),
+    "note.accepted": Kind({"note": "bytes8"}, sale="yes"),
+    "note.stacked": Kind(
+        {"note": "bytes8", "fen": "uint", "how": "text"},
+        accounts=frozenset({"cash", "owed", "unassigned"}),
+        sale="maybe",
+        words={"how": ("credit", "power-up", "unasked")},
+    ),
+    "note.returned": Kind({"note": "bytes8", "fen": "uint", "why": "text"}, sale="maybe"),
+    "note.lost": Kind({"note": "bytes8", "fen": "uint"}, sale="maybe"),
+    "note.repeated": Kind({"fen": "uint"}, sale="maybe"),
+    "write.intended": Kind({"count": "uint", "fen": "uint", "energy": "uint", "attempt": "uint"}, sale="yes"),
+    "write.done": Kind(
+        {"count": "uint", "fen": "uint", "energy": "uint", "how": "text"},
+        accounts=frozenset({"owed", "sold"}),
+        sale="yes",
+        words={"how": ("written", "found")},
+    ),
+    "write.failed": Kind(
+        {"count": "uint", "code": "text", "card": "text"}, sale="yes", words={"card": ("unchanged", "unknown")}
+    ),
+    "receipt.printed": Kind({"no": "uint"}, sale="maybe"),
+    "receipt.failed": Kind({"no": "uint", "code": "text"}, sale="maybe"),
+    CLOSED: Kind(
+        {
+            "vendor": "text",
+            "customer": "text",
+            "meter": "text",
+            "paid": "uint",
+            "count": "uint",
+            "written": "uint",
+            "energy": "uint",
+            "why": "text",
+            "doubt": "bool",
+        },
+        optional={"kept": "int", "code": "text"},
+        sale="yes",
+    ),
+}
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "text": lambda value: type(value) is str,
+    "uint": lambda value: type(value) is int and 0 <= value <= UINT_MAX,
+    "int": lambda value: type(value) is int,
+    "bool": lambda value: type(value) is bool,
+    "bytes": lambda value: type(value) is bytes,
+    "bytes8": lambda value: type(value) is bytes and len(value) == 8,
+}
+
+
+def check(draft: Draft) -> None:
+    """Holds a draft against the list. Raises AssertionError: a wrong draft is our own mistake, not the world's."""
+    kind = KINDS.get(draft.kind)
+    if kind is None:
+        raise AssertionError(f"no kind {draft.kind!r} in the list")
+    types = {**kind.keys, **kind.optional}
+    if not kind.keys.keys() <= draft.data.keys() <= types.keys():
+        raise AssertionError(f"{draft.kind} with keys {sorted(draft.data)}")
+    for key, value in draft.data.items():
+        if not _FITS[types[key]](value) or value not in kind.words.get(key, (value,)):
+            raise AssertionError(f"{draft.kind}: {key} is {value!r}, not {types[key]}")
+    if kind.sale != "maybe" and (draft.sale is None) is not (kind.sale == "no"):
+        raise AssertionError(f"{draft.kind} with sale {draft.sale!r}")
+    if kind.accounts is not EVERYWHERE and not {account.split(":")[0] for account, _ in draft.post} <= kind.accounts:
+        raise AssertionError(f"{draft.kind} posts to {draft.post}")
