@@ -1,0 +1,1 @@
+"""CCNET: the serial protocol of CashCode note validators and their many compatibles."""

@@ -1,0 +1,14 @@
+"""Settings of the card reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderSettings:
+    """The card reader. ``pcsc_socket`` is read once a process, by the C library."""
+
+    reader_name: str = ""  # part of the reader's PC/SC name; "" takes the first
+    pcsc_socket: str = ""  # "" is pcscd's own
+    poll_ms: int = 250

@@ -1,0 +1,1 @@
+"""Chips made of software; importable without PC/SC."""

@@ -1,0 +1,16 @@
+"""Virtual cards by name of the family, as ``vendor.toml`` writes it (contract 1 §7, §9)."""
+
+from __future__ import annotations
+
+from kiosk.devices.reader.virtual.sle44 import Sle44
+from kiosk.devices.reader.virtual.sle4428 import Sle4428
+from kiosk.devices.reader.virtual.sle4442 import Sle4442
+
+MEMORY_CARDS: dict[str, type[Sle44]] = {"SLE4442": Sle4442, "SLE4428": Sle4428}
+
+
+def memory_card(type_name: str, memory: bytes, secret: bytes) -> Sle44:
+    """A card with ``blank.bin`` in zone 0 and ``blank.toml``'s secret. ValueError: unknown family, wrong length."""
+    if type_name not in MEMORY_CARDS:
+        raise ValueError(f"no virtual card of the family {type_name}; there are {', '.join(MEMORY_CARDS)}")
+    return MEMORY_CARDS[type_name](memory, secret)
