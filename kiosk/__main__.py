@@ -1,1 +1,95 @@
-"""`kiosk` command."""
+"""The `kiosk` command. Each program imports only what it needs: sync knows no screen, head office no card."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+USAGE = """usage: python -m kiosk PROGRAM …
+
+  run      the terminal                       终端
+  enrol    make a terminal's key and ledger   建立终端密钥和账本
+  demo     head office, kiosk and desk        演示：总部、终端、操作台
+  ledger   verify, export, totals             账本：校验、导出、合计
+  receipt  verify a slip's code               校验凭条
+  driver   check a vendor's folder            检验厂家驱动
+  hq       head office                        总部
+  sync     the uplink (started by run)        上传（由 run 启动）
+
+`python -m kiosk PROGRAM --help` tells more.
+"""
+
+
+def _terminal(name: str, rest: Sequence[str]) -> int:
+    from kiosk.app import command  # noqa: PLC0415
+
+    return {"run": command.run, "enrol": command.enrol}[name](rest)
+
+
+def _demo(_: str, rest: Sequence[str]) -> int:
+    from kiosk.desk import command  # noqa: PLC0415
+
+    return command.main(rest)
+
+
+def _driver(_: str, rest: Sequence[str]) -> int:
+    from kiosk.devices.reader.virtual.blank import memory_card  # noqa: PLC0415
+    from kiosk.devices.reader.virtual.cpu import VirtualCpuCard  # noqa: PLC0415
+    from kiosk.drivers.sdk import command  # noqa: PLC0415
+
+    if rest[:1] != ["check"]:
+        sys.stderr.write("usage: python -m kiosk driver check FOLDER [--quick] [--page FILE.html]\n")
+        return 2
+    return command.main(rest[1:], memory_card, VirtualCpuCard)
+
+
+def _ledger(name: str, rest: Sequence[str]) -> int:
+    from kiosk.ledger import command  # noqa: PLC0415
+
+    return _parsed(command.add_parsers, name, rest)
+
+
+def _hq(name: str, rest: Sequence[str]) -> int:
+    from kiosk.hq import command  # noqa: PLC0415
+
+    return _parsed(command.add_parsers, name, rest)
+
+
+def _sync(name: str, rest: Sequence[str]) -> int:
+    from kiosk.sync import command  # noqa: PLC0415
+
+    return _parsed(command.add_parsers, name, rest)
+
+
+def _parsed(add_parsers: Callable[..., None], name: str, rest: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser("python -m kiosk")
+    add_parsers(parser.add_subparsers(dest="program", required=True))
+    given = parser.parse_args([name, *rest])
+    return int(given.run(given))
+
+
+PROGRAMS: dict[str, Callable[[str, Sequence[str]], int]] = {
+    "run": _terminal,
+    "enrol": _terminal,
+    "demo": _demo,
+    "ledger": _ledger,
+    "receipt": _ledger,
+    "driver": _driver,
+    "hq": _hq,
+    "sync": _sync,
+}
+
+
+def main() -> int:
+    """Runs the program named first. Exit status 2: no such program, or words that are off."""
+    name, rest = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
+    program = PROGRAMS.get(name)
+    if program is None:
+        sys.stderr.write(USAGE)
+        return 0 if name in ("-h", "--help") else 2
+    return program(name, rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

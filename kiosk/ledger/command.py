@@ -7,6 +7,7 @@ goes to standard output, progress to standard error.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,7 @@ def add_parsers(subparsers: Subparsers) -> None:
     totals = ledger.add_parser("totals", help="balances by account")
     totals.add_argument("path", type=Path, help=PATH_HELP)
     totals.add_argument("--key", help=KEY_HELP)
+    totals.add_argument("--json", action="store_true", help="for programs: amounts in fen")
     totals.set_defaults(run=_run(total_ledger))
     receipt = subparsers.add_parser("receipt", help="check a receipt's QR code").add_subparsers(required=True)
     receipts = receipt.add_parser("verify", help="check the text of a receipt's QR code, to the byte")
@@ -77,6 +79,10 @@ def verify_ledger(arguments: argparse.Namespace) -> int:
 def total_ledger(arguments: argparse.Namespace) -> int:
     """Adds up a journal or an export, checking it on the way."""
     report = _check(arguments.path, arguments.key)
+    if arguments.json:
+        sums = {"balances": dict(report.accounts), "kinds": dict(report.kinds)}
+        _say(json.dumps({"origin": report.origin, "size": report.size, "root": report.root.hex(), **sums}))
+        return GOOD if report.good else WRONG
     _say("balances (debit positive)")
     for account, fen in report.accounts.items():
         _say(f"  {account:<40} {Money(fen)!s:>16}")

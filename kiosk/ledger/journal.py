@@ -74,8 +74,8 @@ class _Rows:
 
     def leaf_hashes(self, first: int, end: int) -> list[bytes]:
         """Leaf hashes ``first`` … ``end − 1``, 32 bytes each."""
-        rows = self._all("SELECT leaf FROM entry WHERE seq >= ? AND seq < ? ORDER BY seq", first, end)
-        return [leaf for (leaf,) in rows]
+        statement = "SELECT leaf FROM entry WHERE seq >= ? AND seq < ? ORDER BY seq"
+        return [leaf for (leaf,) in self._all(statement, first, end)]
 
     def _checkpoint(self, condition: str, size: int) -> CheckpointRow | None:
         rows = self._all(f"SELECT size, root, signature FROM checkpoint WHERE {condition} LIMIT 1", size)
@@ -158,6 +158,11 @@ class Journal(_Rows):
             self._lock.close()
 
     @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self._vkey.name
+
+    @property
     def size(self) -> int:
         """Number of committed entries."""
         return self._frontier.size
@@ -210,6 +215,13 @@ class Journal(_Rows):
         """Forgets checkpoints of smaller sizes, once head office has cosigned past them; never the newest. L-502."""
         with self._turn, _faults("L-502"):
             self._connection.execute("DELETE FROM checkpoint WHERE size < ?", (min(below_size, self.size),))
+
+    def sign(self, size: int) -> None:
+        """Signs and keeps the checkpoint of the first ``size`` entries, at least 1. Raises LedgerFault L-502, L-505."""
+        here = self._here(self.frontier(size))
+        row = (size, here.root, self._signer.sign(str(here).encode()))
+        with self._turn, _faults("L-502"):
+            self._connection.execute("INSERT OR IGNORE INTO checkpoint VALUES (?, ?, ?)", row)
 
     def _append(self, drafts: list[Draft], first: tuple[str, ...] = ()) -> list[Entry]:
         """Everything that can fail for other reasons comes before the transaction; memory follows the COMMIT."""
@@ -352,8 +364,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     try:
         with _faults(fault):
             if mode != "ro":
-                (journaling,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-                if journaling != "wal":
+                if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
                     raise LedgerFault("L-502", f"{path} lies where SQLite cannot keep a WAL")
                 connection.execute("PRAGMA synchronous = FULL")
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()

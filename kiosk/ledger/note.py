@@ -32,6 +32,7 @@ _PART = "[a-z0-9][a-z0-9-]{0,31}"
 _DOMAIN = rf"{_PART}(?:\.{_PART})*"
 _ORIGIN = re.compile(rf"{_DOMAIN}/kiosk/{_PART}/{_PART}/[1-9][0-9]*")
 _HEAD_OFFICE = re.compile(rf"{_DOMAIN}/ledger-hq/[1-9][0-9]*")
+_PRICES = re.compile(rf"{_DOMAIN}/prices/[1-9][0-9]*")
 _SIZE = re.compile("0|[1-9][0-9]*")
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 _DASH = "\u2014 "
@@ -47,6 +48,11 @@ def is_head_office(name: str) -> bool:
     return _HEAD_OFFICE.fullmatch(name) is not None
 
 
+def is_price_signer(name: str) -> bool:
+    """Whether a text is the key name of whoever signs an operator's price lists: ``power.example/prices/1``."""
+    return _PRICES.fullmatch(name) is not None
+
+
 def key_id(name: str, kind: int, key: bytes) -> bytes:
     """First 4 bytes of SHA-256(name ‖ 0A ‖ type ‖ public key)."""
     return sha256(name.encode() + b"\n" + bytes([kind]) + key).digest()[:KEY_ID_BYTES]
@@ -57,12 +63,12 @@ class Vkey:
     """A public key with its name and signature type; as text ``name+hex key ID+base64(type ‖ key)``."""
 
     name: str
-    type: int  # TERMINAL or HEAD_OFFICE
+    type: int  # TERMINAL (also who signs price lists: plain Ed25519) or HEAD_OFFICE
     key: bytes  # 32 bytes, Ed25519
 
     def __post_init__(self) -> None:
-        known = {TERMINAL: is_origin, HEAD_OFFICE: is_head_office}.get(self.type)
-        if known is None or not known(self.name) or len(self.key) != KEY_BYTES:
+        names = {TERMINAL: (is_origin, is_price_signer), HEAD_OFFICE: (is_head_office,)}.get(self.type, ())
+        if not any(known(self.name) for known in names) or len(self.key) != KEY_BYTES:
             raise LedgerFault("L-501", f"not a key of a terminal or of head office: {self.name!r} type {self.type}")
 
     def __str__(self) -> str:

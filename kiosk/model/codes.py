@@ -65,4 +65,6 @@ CODES: dict[str, str] = {
     "F-701": "a mistake in kiosk.toml",
     "F-702": "a mistake in the price list, or its signature does not hold",
     "F-703": "a mistake in a vendor's folder",
+    # the program itself
+    "P-801": "the program found a mistake of its own and starts the sale again from the ledger",
 }

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from kiosk.billing.book import Price
 from kiosk.billing.quote import energy_for
+from kiosk.ledger.entry import Entry
 from kiosk.model.card import WriteOrder
 from kiosk.model.money import Money
 from kiosk.sale.state import Books, NoteRow, Outcome, Owed, Sale
@@ -26,6 +27,25 @@ class Fact(Protocol):
     def sale(self) -> bytes | None: ...
     @property
     def data(self) -> Mapping[str, Any]: ...
+
+
+class Memory:
+    """What has been committed so far: told every entry at start, and every new one by the runner."""
+
+    def __init__(self) -> None:
+        self.books = Books()
+        self.closing: Entry | None = None  # the last sale.closed: a slip proves it
+        self.last: Entry | None = None
+        self.price_version = 0
+
+    def see(self, entry: Entry) -> None:
+        """One more committed entry."""
+        self.books = fold(self.books, entry)
+        self.last = entry
+        if entry.kind == "sale.closed":
+            self.closing = entry
+        if entry.kind == "price.installed":
+            self.price_version = entry.data["version"]
 
 
 def fold(books: Books, fact: Fact) -> Books:

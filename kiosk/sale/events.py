@@ -11,7 +11,7 @@ from typing import Literal
 from kiosk.billing.book import Price
 from kiosk.model.card import CardReading, Vendor
 
-Device = Literal["reader", "acceptor", "printer", "ledger", "drivers", "prices", "head-office"]
+Device = Literal["reader", "acceptor", "printer", "ledger", "disk", "head-office"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,19 +9,17 @@ from __future__ import annotations
 import logging
 import queue
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from kiosk.ledger.entry import Entry
 from kiosk.model.clock import Clock
 from kiosk.model.errors import LedgerFault
 from kiosk.sale import effects as do
-from kiosk.sale.books import fold
+from kiosk.sale.books import Memory
 from kiosk.sale.effects import Effect
 from kiosk.sale.events import Event, RecordFailed, Stamp, TimerFired
 from kiosk.sale.machine import start, step
 from kiosk.sale.ports import Cards, Ledger, Notes, Show, Slips
-from kiosk.sale.state import Books, State
+from kiosk.sale.state import State
 from kiosk.sale.view import view
 
 log = logging.getLogger(__name__)
@@ -47,16 +45,13 @@ class _Timer:
 class Runner:
     """Runs one kiosk's sales. ``post`` may be called from any thread, all else from the runner's own."""
 
-    def __init__(self, state: State, doors: Doors, clock: Clock, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, state: State, doors: Doors, clock: Clock, memory: Memory) -> None:
         self._doors = doors
         self._clock = clock
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._timers: dict[str, _Timer] = {}
-        self._closing: Entry | None = None
-        self._committed = Books()
-        for entry in entries:
-            self._fold(entry)
-        self._state = replace(state, books=self._committed)
+        self._memory = memory
+        self._state = replace(state, books=memory.books)
 
     @property
     def state(self) -> State:
@@ -121,7 +116,7 @@ class Runner:
                 self._do(effect)
             except LedgerFault as fault:
                 log.critical("the ledger took nothing: %s", fault)
-                self._state = replace(before, books=self._committed)
+                self._state = replace(before, books=self._memory.books)
                 stamp = Stamp(secrets.token_bytes(16), self._clock.civil())
                 self._carry_out(*step(self._state, RecordFailed(fault.code), stamp))
                 return
@@ -131,7 +126,7 @@ class Runner:
         match effect:
             case do.Record(drafts):
                 for entry in doors.ledger.append(drafts):
-                    self._fold(entry)
+                    self._memory.see(entry)
             case do.ReadCard(session):
                 doors.cards.read(session)
             case do.WriteCard(session, vendor, order):
@@ -151,17 +146,12 @@ class Runner:
             case do.AskPrinter():
                 doors.slips.ask()
             case do.PrintSlip(outcome):
-                assert self._closing is not None, "a slip without a closed sale"
-                doors.slips.print(outcome, self._closing, self._state.language)
+                assert self._memory.closing is not None, "a slip without a closed sale"
+                doors.slips.print(outcome, self._memory.closing, self._state.language)
             case do.SetTimer(timer, ms):
                 self._timers[timer] = _Timer(self._clock.monotonic_ms() + ms, ms)
             case do.StopTimer(timer):
                 self._timers.pop(timer, None)
-
-    def _fold(self, entry: Entry) -> None:
-        self._committed = fold(self._committed, entry)
-        if entry.kind == "sale.closed":
-            self._closing = entry
 
     def _show(self) -> None:
         timer = self._timers.get("visit")

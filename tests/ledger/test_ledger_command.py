@@ -1,6 +1,7 @@
 """The command line: what it says, and what it exits with."""
 
 import argparse
+import json
 
 import pytest
 from ledger_story import SALE, closed, make_journal, office_signer, stacked, terminal_signer, written
@@ -109,3 +110,10 @@ def test_a_file_that_is_no_journal_exits_1(kiosk, tmp_path):
     (tmp_path / "x").write_text("hello")
     code, _, words = kiosk("ledger", "verify", tmp_path / "x")
     assert code == 1 and "[L-501]" in words
+
+
+def test_totals_for_programs_are_in_fen(kiosk, journal):
+    code, told, _ = kiosk("ledger", "totals", journal, "--json")
+    sums = json.loads(told)
+    assert code == 0
+    assert sums["balances"] == {"cash:box": 5000, "sold:1001": -5000} and sums["size"] == sum(sums["kinds"].values())

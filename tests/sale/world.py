@@ -6,9 +6,8 @@ in life: the committed entries, the card, the notes in the box, and what the acc
 
 from dataclasses import dataclass, field, replace
 
-from kiosk.ledger.entry import Draft
-
 from kiosk.billing.book import Price
+from kiosk.ledger.entry import Draft
 from kiosk.model.card import CardKind, CardReading, PurchaseState, Unit, Vendor, WriteOrder
 from kiosk.sale import effects as do
 from kiosk.sale import events as on

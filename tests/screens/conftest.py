@@ -24,6 +24,7 @@ def shown(words):
 
     EventLoop.ensure_window()
     load_furniture()
+    Window.size = (1024, 600)  # the desk's tests may have had the one window there is
     posted = []
     facts = Facts(
         {"zh-CN": "示范电力公司", "en": "Example Power"},
@@ -43,6 +44,7 @@ def shown(words):
             EventLoop.idle()
 
     yield frame, posted, draw
+    Window.remove_widget(frame)
     EventLoop.stop()
 
 

@@ -1,0 +1,88 @@
+"""`kiosk run` and `kiosk enrol`: the terminal's own programs."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kiosk.app.terminal import EPOCH, LANGUAGES, ROOT, Terminal
+from kiosk.config import Config, load_config
+from kiosk.ledger.journal import Journal
+from kiosk.ledger.keys import make_key
+from kiosk.model.clock import SystemClock
+from kiosk.model.errors import KioskError
+from kiosk.model.texts import load_texts
+from kiosk.screens.window import prepare_window
+
+
+def run(arguments: Sequence[str]) -> int:
+    """`kiosk run --config kiosk.toml`: the terminal with its screen."""
+    config = _given("kiosk run", "The terminal.", arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    screen = config.screen
+    prepare_window(
+        screen.width,
+        screen.height,
+        fullscreen=screen.fullscreen,
+        left=screen.left,
+        top=screen.top,
+        touch=screen.touch,
+    )
+    from kiosk.screens.app import KioskApp  # noqa: PLC0415 - Kivy reads its settings when imported
+    from kiosk.screens.bridge import Bridge  # noqa: PLC0415
+    from kiosk.screens.page import Facts  # noqa: PLC0415
+    from kiosk.screens.shots import Shots  # noqa: PLC0415
+
+    terminal = config.terminal
+    words = {language: load_texts(ROOT / "assets" / "text", "screens", language) for language in LANGUAGES}
+    facts = Facts(
+        operator={"zh-CN": terminal.operator_zh, "en": terminal.operator_en},
+        place={
+            "zh-CN": f"{terminal.place_zh} · 终端 {terminal.id}",
+            "en": f"{terminal.place_en} · Kiosk {terminal.id}",
+        },
+        phone=terminal.phone,
+        denominations_fen=config.visit.denominations_fen,
+        words=words,
+    )
+    clock = SystemClock(terminal.utc_offset_minutes)
+    app = KioskApp(facts, lambda press: kiosk.post(press), clock)  # noqa: PLW0108 - the kiosk is made below
+    if screen.shots_folder is not None:
+        app.on_rendered = Shots(screen.shots_folder).look
+    kiosk = Terminal(config, clock, Bridge(app.render).show)
+    app.on_first_frame = kiosk.start
+    signal.signal(signal.SIGTERM, lambda *_: app.stop())
+    signal.signal(signal.SIGINT, lambda *_: app.stop())
+    app.run()
+    kiosk.stop()
+    return 0
+
+
+def enrol(arguments: Sequence[str]) -> int:
+    """`kiosk enrol --config kiosk.toml`: makes this terminal's key and opens its ledger; prints its public key."""
+    config = _given("kiosk enrol", "Makes the terminal's key and opens its ledger.", arguments)
+    config.terminal.folder.mkdir(parents=True, exist_ok=True)
+    origin = config.origin(EPOCH)
+    try:
+        signer = make_key(config.signing_key, config.keys.passphrase_file, origin)
+        clock = SystemClock(config.terminal.utc_offset_minutes)
+        Journal.create(config.journal, signer, origin, "", "first enrolment", clock).close()
+    except KioskError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{signer.vkey}\n")
+    return 0
+
+
+def _given(program: str, about: str, arguments: Sequence[str]) -> Config:
+    parser = argparse.ArgumentParser(program, description=about)
+    parser.add_argument("--config", type=Path, default=Path("kiosk.toml"), help="default: kiosk.toml")
+    try:
+        return load_config(parser.parse_args(arguments).config)
+    except KioskError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from error

@@ -1,0 +1,130 @@
+"""The receipt printer as the sale sees it: a thread that asks for paper, prints slips, and looks after the printer."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from kiosk.config import Terminal
+from kiosk.devices.printer.host import PrinterState, ReceiptPrinter
+from kiosk.devices.printer.layout import slip
+from kiosk.devices.printer.raster import Faces, draw_slip
+from kiosk.ledger.entry import Entry
+from kiosk.model.card import Vendor
+from kiosk.model.clock import Clock
+from kiosk.model.errors import DeviceFault
+from kiosk.model.receipt import Receipt, ReceiptKind
+from kiosk.model.texts import Texts
+from kiosk.sale.events import DeviceDown, DeviceUp, PaperReady, Printed, PrintFailed
+from kiosk.sale.ports import Post
+from kiosk.sale.state import Outcome
+
+LOOK_MS = 3_000
+DOWN = {PrinterState.SILENT: "V-421", PrinterState.OUT: "V-422", PrinterState.FAULT: "V-423"}
+
+
+class SlipPrinter:
+    """``proof`` gives the receipt QR of a sale.closed entry; it is called on the runner's thread."""
+
+    def __init__(
+        self,
+        printer: ReceiptPrinter,
+        faces: Faces,
+        terminal: Terminal,
+        vendors: Mapping[str, Vendor],
+        words: Mapping[str, Texts],
+        proof: Callable[[Entry], str],
+        clock: Clock,
+        post: Post,
+    ) -> None:
+        self._printer, self._faces, self._terminal, self._vendors = printer, faces, terminal, vendors
+        self._words, self._proof, self._clock, self._post = words, proof, clock, post
+        self._jobs: queue.SimpleQueue[Receipt | str] = queue.SimpleQueue()
+        self._known: str | None = None  # code last reported; "" is good
+        self._thread = threading.Thread(target=self._run, name="printer", daemon=True)
+
+    def start(self) -> None:
+        """Begins to look after the printer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the jobs that are in."""
+        self._jobs.put("stop")
+        self._thread.join()
+
+    def ask(self) -> None:
+        """Answered by PaperReady or DeviceDown."""
+        self._jobs.put("ask")
+
+    def print(self, outcome: Outcome, closing: Entry, language: str) -> None:
+        """Answered by Printed or PrintFailed."""
+        self._jobs.put(self._receipt(outcome, closing, language))
+
+    def _run(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=LOOK_MS / 1000 if self._known is not None else 0)
+            except queue.Empty:
+                self._look()
+                continue
+            if job == "stop":
+                self._printer.close()
+                return
+            if isinstance(job, Receipt):
+                self._print(job)
+            elif self._look():
+                self._post(PaperReady())
+
+    def _look(self) -> bool:
+        code = DOWN.get(self._printer.status(), "")
+        if code != self._known:
+            self._known = code
+            self._post(DeviceDown("printer", code) if code else DeviceUp("printer"))
+        elif code:
+            self._post(DeviceDown("printer", code))
+        return not code
+
+    def _print(self, receipt: Receipt) -> None:
+        try:
+            self._printer.print(draw_slip(slip(receipt, self._words[receipt.language]), self._faces))
+        except DeviceFault as fault:
+            self._post(PrintFailed(receipt.number, fault.code))
+            self._look()
+        else:
+            self._post(Printed(receipt.number))
+
+    def _receipt(self, outcome: Outcome, closing: Entry, language: str) -> Receipt:
+        sale, terminal = outcome.sale, self._terminal
+        vendor = self._vendors.get(sale.vendor)
+        kind: ReceiptKind = "purchase" if not sale.due_fen else "doubt" if outcome.why == "doubt" else "owed"
+        return Receipt(
+            kind=kind,
+            language=language,
+            number=closing.seq,
+            operator_zh=terminal.operator_zh,
+            operator_en=terminal.operator_en,
+            terminal=terminal.id,
+            place_zh=terminal.place_zh,
+            place_en=terminal.place_en,
+            phone=terminal.phone,
+            printed_at=self._clock.civil(),
+            sale_id=sale.id.hex()[:8],
+            paid_fen=sale.paid_fen,
+            notes=tuple(sorted(Counter(sale.notes).items())),
+            lost_fen=sale.lost_fen,
+            vendor_zh=vendor.name_zh if vendor else sale.vendor,
+            vendor_en=vendor.name_en if vendor else sale.vendor,
+            vendor_code=sale.vendor,
+            customer=sale.customer,
+            meter=sale.meter,
+            written_fen=sale.written_fen,
+            energy_centi_kwh=sale.written_centi_kwh,
+            price=sale.price.per_kwh,
+            count=sale.written_count,
+            brought_fen=sale.brought_fen,
+            kept_fen=sale.due_fen,
+            code=outcome.code if sale.due_fen else "",
+            qr=self._proof(closing),
+        )

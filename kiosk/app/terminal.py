@@ -1,0 +1,221 @@
+"""One terminal: opens the ledger, starts drivers and devices, and runs the sale."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import tomllib
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from kiosk.app.cards import CardSlot
+from kiosk.app.notes import NoteEars
+from kiosk.app.prices import load_prices
+from kiosk.app.slips import SlipPrinter
+from kiosk.app.watch import Watch
+from kiosk.billing.book import PriceBook
+from kiosk.config import Config
+from kiosk.devices.acceptor.ccnet.host import CcnetAcceptor, HostSettings
+from kiosk.devices.link import LinkSettings
+from kiosk.devices.printer.host import ReceiptPrinter
+from kiosk.devices.printer.raster import Faces
+from kiosk.devices.reader import events as seen
+from kiosk.devices.reader.host import CardReader
+from kiosk.devices.reader.settings import ReaderSettings
+from kiosk.drivers.driver import Driver
+from kiosk.drivers.registry import Registry, load_registry, vendor_of
+from kiosk.ledger.entry import Draft, Entry, encode
+from kiosk.ledger.journal import Journal
+from kiosk.ledger.keys import load_key
+from kiosk.ledger.receipt import receipt_text
+from kiosk.model.card import Vendor
+from kiosk.model.clock import Clock
+from kiosk.model.errors import ConfigFault, KioskError
+from kiosk.model.texts import load_texts
+from kiosk.sale import events as on
+from kiosk.sale.books import Memory
+from kiosk.sale.runner import Doors, Runner
+from kiosk.sale.state import Rules, State
+from kiosk.sale.view import SaleView, Screen
+
+log = logging.getLogger(__name__)
+ROOT = Path(__file__).resolve().parents[2]
+LANGUAGES = ("zh-CN", "en")
+AGAIN_S = 10.0  # before the terminal is put together again after something broke it off
+EPOCH = 1
+
+
+class Terminal:
+    """``show`` is given each view, on the terminal's thread; ``post`` takes the customer's presses, from any thread."""
+
+    def __init__(self, config: Config, clock: Clock, show: Callable[[SaleView], None]) -> None:
+        self._config, self._clock, self._show = config, clock, show
+        self._runner: Runner | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sale")
+
+    def start(self) -> None:
+        """Begins; what goes wrong shows on the screen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends in good order."""
+        self._stopping.set()
+        if self._runner is not None:
+            self._runner.stop()
+        self._thread.join()
+
+    def post(self, event: on.Event) -> None:
+        """Hands an event to the sale, once there is one."""
+        if self._runner is not None:
+            self._runner.post(event)
+
+    def _run(self) -> None:
+        self._show(SaleView(Screen.OUT_OF_SERVICE, self._config.terminal.language))
+        while True:
+            code = self._until_it_ends()
+            if not code:
+                return
+            self._show(SaleView(Screen.OUT_OF_SERVICE, self._config.terminal.language, code=code))
+            if self._stopping.wait(AGAIN_S):
+                return
+
+    def _until_it_ends(self) -> str:
+        """ "" when it was stopped, else the code of what broke it off: the ledger takes up where it was."""
+        try:
+            self._open_and_run()
+        except KioskError as error:
+            log.critical("the kiosk cannot run: %s", error)
+            return error.code
+        except Exception:
+            log.critical("the kiosk made a mistake", exc_info=True)
+            return "P-801"
+        return ""
+
+    def _open_and_run(self) -> None:
+        config, memory = self._config, Memory()
+        signer = load_key(config.signing_key, config.keys.passphrase_file, config.origin(EPOCH))
+        registry = load_registry(config.vendors.folders)
+        drivers = self._drivers(registry)
+        with Journal.open(config.journal, signer, self._clock, memory.see) as journal:
+            prices = self._install_prices(journal, memory)
+            vendors = _described(registry, drivers)
+
+            def proof(entry: Entry) -> str:
+                return receipt_text(signer, encode(entry), journal.frontier(entry.seq))
+
+            try:
+                self._sell(journal, memory, registry, drivers, vendors, prices, proof)
+            finally:
+                for driver in drivers.values():
+                    driver.close()
+
+    def _install_prices(self, journal: Journal, memory: Memory) -> PriceBook:
+        files = self._config.prices
+        book, digest = load_prices(files.file, files.vkey_file, memory.price_version)
+        unclean = memory.last is not None and memory.last.kind not in ("terminal.stopped", "log.opened")
+        drafts = [Draft("terminal.started", None, (), {"version": version("prepaid-kiosk"), "unclean": unclean})]
+        if book.version != memory.price_version:
+            drafts.append(Draft("price.installed", None, (), {"version": book.version, "sha256": digest}))
+        for entry in journal.append(drafts):
+            memory.see(entry)
+        return book
+
+    def _drivers(self, registry: Registry) -> dict[str, Driver]:
+        secrets = _vendor_secrets(self._config.keys.vendor_secrets_file)
+        return {m.vendor.code: Driver(m, secrets.get(m.sale.password, "")) for m in registry.manifests}
+
+    def _sell(
+        self,
+        journal: Journal,
+        memory: Memory,
+        registry: Registry,
+        drivers: dict[str, Driver],
+        vendors: dict[str, Vendor],
+        prices: PriceBook,
+        proof: Callable[[Entry], str],
+    ) -> None:
+        config, clock = self._config, self._clock
+        words = {language: load_texts(ROOT / "assets" / "text", "receipt", language) for language in LANGUAGES}
+        faces = Faces(*(ROOT / "build" / "fonts" / f"NotoSansSC-{weight}.otf" for weight in ("Regular", "Bold")))
+        settings = ReaderSettings(config.reader.name, config.reader.pcsc_socket, config.reader.poll_ms)
+        reader = CardReader(settings, self._hear_reader)
+        acceptor = CcnetAcceptor(_acceptor(config))
+        printer = ReceiptPrinter(LinkSettings(config.printer.path, config.printer.baud, "V-421"))
+        cards = CardSlot(reader, registry, drivers, vendors, prices, clock, config.terminal.id, self.post)
+        slips = SlipPrinter(printer, faces, config.terminal, vendors, words, proof, clock, self.post)
+        state = State(_rules(config), vendors, language=config.terminal.language)
+        doors = Doors(journal, cards, acceptor, slips, self._show)
+        self._runner = runner = Runner(state, doors, clock, memory)
+        reader.start()
+        acceptor.start(NoteEars(self.post).hear)
+        slips.start()
+        watch = Watch(config, journal, self.post)
+        watch.start()
+        if self._stopping.is_set():
+            runner.stop()
+        try:
+            runner.run()
+            if runner.state.books.open is None:
+                journal.append([Draft("terminal.stopped", None, (), {"why": "stopped"})])
+        finally:
+            watch.stop()
+            reader.close()
+            acceptor.stop()
+            slips.stop()
+
+    def _hear_reader(self, event: seen.ReaderEvent) -> None:
+        match event:
+            case seen.CardInserted(session):
+                self.post(on.CardInserted(session))
+            case seen.CardRemoved(session):
+                self.post(on.CardRemoved(session))
+            case seen.ReaderDown(code):
+                self.post(on.DeviceDown("reader", code))
+            case seen.ReaderUp():
+                self.post(on.DeviceUp("reader"))
+
+
+def _described(registry: Registry, drivers: dict[str, Driver]) -> dict[str, Vendor]:
+    """Each vendor as its driver describes itself; one that cannot is left out, and its cards are refused with D-304."""
+    vendors = {}
+    for manifest in registry.manifests:
+        code = manifest.vendor.code
+        try:
+            vendors[code] = vendor_of(manifest, drivers[code].describe())
+        except KioskError as error:
+            log.error("vendor %s cannot be served: %s", manifest.vendor.abbr, error)
+    return vendors
+
+
+def _vendor_secrets(path: Path) -> dict[str, str]:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise ConfigFault("F-701", f"{path} may be read by others; chmod 600")
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not TOML"  # never the content
+        raise ConfigFault("F-701", f"vendors' secrets {path}: {reason}") from None
+    return {str(name): str(secret) for name, secret in table.items()}
+
+
+def _acceptor(config: Config) -> HostSettings:
+    link = LinkSettings(config.acceptor.path, config.acceptor.baud, "V-411")
+    return HostSettings(link, config.terminal.folder / "acceptor.json", config.acceptor.poll_ms)
+
+
+def _rules(config: Config) -> Rules:
+    visit = config.visit
+    return Rules(
+        denominations_fen=visit.denominations_fen,
+        amounts_fen=visit.amounts_fen,
+        language=config.terminal.language,
+        visit_ms=visit.visit_ms,
+        paying_ms=visit.paying_ms,
+        away_ms=visit.away_ms,
+        refused_ms=visit.refused_ms,
+        done_ms=visit.done_ms,
+        note_ms=visit.note_ms,
+        jam_ms=visit.jam_ms,
+    )

@@ -1,0 +1,61 @@
+"""`kiosk demo`: head office, the kiosk and the desk; on a display to play with, or as a scripted visit per vendor."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from kiosk.desk.town import lay_out
+from kiosk.desk.world import World
+from kiosk.model.errors import KioskError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit status: 0 all went well · 1 something disagrees or does not start."""
+    parser = argparse.ArgumentParser("kiosk demo", description="The whole system on this machine.")
+    parser.add_argument("--script", action="store_true", help="play a visit per vendor, without a display")
+    parser.add_argument("--folder", type=Path, default=ROOT / "build", help="where it works; default: build/")
+    parser.add_argument("--vendor", type=Path, action="append", help="a vendor's folder (may be repeated)")
+    given = parser.parse_args(arguments)
+    vendors = given.vendor or sorted(p.parent for p in (ROOT / "build" / "vendors").glob("*/vendor.toml"))
+    try:
+        if given.script or not os.environ.get("DISPLAY"):
+            return _scripted(given.folder / "demo", vendors)
+        return _played(given.folder / "world", vendors)
+    except (KioskError, TimeoutError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def _scripted(out: Path, vendors: Sequence[Path]) -> int:
+    from kiosk.desk import script  # noqa: PLC0415
+
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    with World(lay_out(out / "town", vendors, out / "screens"), offscreen=True) as world:
+        try:
+            return script.play(world, out)
+        except TimeoutError as error:
+            sys.stderr.write(
+                f"{error}\n--- kiosk\n{world.kiosk.last_words()}\n--- head office\n{world.office.last_words()}\n"
+            )
+            return 1
+
+
+def _played(folder: Path, vendors: Sequence[Path]) -> int:
+    from kiosk.screens.window import prepare_window  # noqa: PLC0415
+
+    prepare_window(760, 900, left=1040, top=40)
+    from kiosk.desk.window import DeskApp  # noqa: PLC0415 - Kivy reads its settings when imported
+
+    with World(lay_out(folder, vendors, folder / "screens")) as world:
+        world.open_office()
+        world.kiosk.start()
+        DeskApp(world).run()
+    return 0

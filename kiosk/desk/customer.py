@@ -1,0 +1,148 @@
+"""A customer made of rules: looks at the kiosk's screen and does what a person would do next, until served.
+
+It knows nothing but what a person sees: the pictures of the screen (their names say which page they show), whether the
+note slot is open, what came back, and the slip. So the same customer plays the demo and lives through every accident.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kiosk.desk.cards import CustomerCard
+from kiosk.desk.world import World
+
+PLACES = {  # shares of the screen's width and height, from the top left corner
+    "left button": (0.27, 0.873),
+    "right button": (0.73, 0.873),
+    "the button": (0.5, 0.873),
+    "¥50": (0.5, 0.394),
+}
+PATIENCE_S = 40.0  # for the whole kiosk to say something new
+AGAIN_S = 2.0  # then one presses again
+
+
+class Eyes:
+    """Looks at the kiosk's screen: the pictures in its folder, in their order."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def count(self) -> int:
+        """How many pictures there are."""
+        return len(self._pictures())
+
+    @property
+    def page(self) -> str:
+        """What the newest one shows, as its name says: ``refused-C-101-zh-CN``; "" before the first."""
+        pictures = self._pictures()
+        return pictures[-1].stem.partition("-")[2] if pictures else ""
+
+    def since(self, count: int) -> list[str]:
+        """What came after the first ``count`` pictures."""
+        return [picture.stem.partition("-")[2] for picture in self._pictures()[count:]]
+
+    def _pictures(self) -> list[Path]:
+        return sorted(self._folder.glob("[0-9]*.png"))
+
+
+@dataclass
+class Customer:
+    """One card, and the notes to be paid in. ``say`` hears what the customer does."""
+
+    world: World
+    card: CustomerCard
+    notes_fen: tuple[int, ...]
+    say: Callable[[str], None] = lambda words: None
+    pages: list[str] = field(default_factory=list)  # what was seen, in its order
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.eyes = Eyes(self.world.town.shots)
+        self._box_before = self.world.box_fen()
+        self._papers_before = len(self.world.papers())
+        self._seen = self.eyes.count
+        self._acted_s = 0.0
+        self._acted_on = ""
+        self._begun_s = 0.0
+
+    @property
+    def paid_fen(self) -> int:
+        """What of the notes is in the cash box."""
+        return self.world.box_fen() - self._box_before
+
+    @property
+    def _all_paid(self) -> bool:
+        return self.paid_fen >= sum(self.notes_fen)
+
+    def visit(self, may_end: Callable[[], bool] = lambda: False) -> str:
+        """From the card in the slot to the card in the hand. The last page seen: ``done…``, or that of a refusal.
+
+        May be called again after a break: a customer who has paid all and sees it on the card leaves (``attract…``).
+
+        ``may_end`` is looked at all the time: True breaks the visit off, with "". TimeoutError when the kiosk says
+        nothing new for long.
+        """
+        self._begun_s = self._acted_s = time.monotonic()
+        while True:
+            page = self._look()
+            if may_end():
+                return ""
+            if self._all_paid and page.startswith("attract") and self.world.inserted is None:
+                return page
+            if page.startswith(("done", "refused")) and self._served(page):
+                self.world.pull()
+                return page
+            if time.monotonic() - self._acted_s > PATIENCE_S:
+                raise TimeoutError(f"the kiosk shows {page or 'nothing'} and nothing else for {PATIENCE_S:.0f} s")
+            if page != self._acted_on or time.monotonic() - self._acted_s > AGAIN_S:
+                self._act(page)
+            self.world.rest()
+
+    def _look(self) -> str:
+        new = self.eyes.since(self._seen)
+        self._seen += len(new)
+        self.pages += new
+        for page in new:
+            self.seconds.setdefault(page.partition("-")[0], round(time.monotonic() - self._begun_s, 2))
+            self._acted_on, self._acted_s = "", time.monotonic()
+        return self.eyes.page
+
+    def _served(self, page: str) -> bool:
+        """On the last page the slip is waited for, unless the page says that none comes."""
+        if page.startswith("refused"):
+            return True
+        return len(self.world.papers()) > self._papers_before or "-V-42" in page
+
+    def _act(self, page: str) -> None:
+        kind = page.partition("-")[0]
+        if kind in ("attract", "put") and self.world.inserted_and_alive is not self.card:
+            self.say("card in")
+            self.world.insert(self.card)
+        elif kind == "take":
+            self.world.pull()
+        elif kind == "account":
+            self.world.finger.tap(*PLACES["left button" if self._all_paid else "right button"])
+        elif kind == "amount":
+            self.world.finger.tap(*PLACES["¥50"])
+        elif kind == "cash":
+            if not self._pay():
+                return
+        else:
+            return
+        self._acted_on, self._acted_s = page, time.monotonic()
+
+    def _pay(self) -> bool:
+        """The next note, once the slot is open for it; True when something was done."""
+        left = sum(self.notes_fen) - self.paid_fen
+        note = next((fen for fen in sorted(self.notes_fen, reverse=True) if fen <= left), None)
+        if note is None:
+            self.world.finger.tap(*PLACES["the button"])
+            return True
+        if note not in self.world.look.open_for_fen:
+            return False
+        self.say(f"a note of {note // 100} yuan")
+        return self.world.feed(note)

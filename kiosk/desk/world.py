@@ -1,0 +1,143 @@
+"""The world around one kiosk: what the customer's and the attendant's hands can do.
+
+It touches the kiosk only where the real world does: a real pcscd with a virtual card, serial lines, a touch frame, and
+the plug.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from kiosk.desk.cards import CustomerCard, open_card
+from kiosk.desk.finger import Finger
+from kiosk.desk.programs import Program, wait_for_port
+from kiosk.desk.town import Town
+from kiosk.devices.acceptor.ccnet.simulator import CcnetSimulator
+from kiosk.devices.acceptor.ccnet.validator import Look, Validator
+from kiosk.devices.link import PtyLine
+from kiosk.devices.printer.simulator import PrinterSimulator
+from kiosk.devices.reader.pcscd import PrivatePcscd
+
+LOOK_S = 0.03  # between looks at what nobody announces, such as a new picture of the screen
+CUSTOMERS = (("10023400567", "202600012345"), ("10023400888", "202600054321"))
+
+
+class World:
+    """Everything that is not the kiosk. ``tell`` hears, in words, what happens; from any thread."""
+
+    def __init__(
+        self,
+        town: Town,
+        tell: Callable[[str], None] = lambda _words: None,
+        *,
+        offscreen: bool = False,
+        validator: Validator | None = None,
+    ) -> None:
+        self.town, self._tell = town, tell
+        self.look = Look()
+        self._changed = threading.Condition()  # before the simulators, which call back as soon as they are switched on
+        environment = {"SDL_VIDEODRIVER": "offscreen"} if offscreen else {}
+        self.office = Program(
+            "head office",
+            town.folder / "hq.log",
+            *("hq", "serve", "--data", town.hq, "--listen", f"127.0.0.1:{town.hq_port}"),
+        )
+        self.kiosk = Program("kiosk", town.folder / "kiosk.log", "run", "--config", town.config, **environment)
+        self.pcscd = PrivatePcscd(town.pcscd)
+        self.slot = self.pcscd.reader()
+        self.printer_line = PtyLine(town.printer_line)
+        self.printer = PrinterSimulator(self.printer_line, town.folder / "paper", self._paper)
+        self.acceptor = CcnetSimulator(town.acceptor_line, validator, on_change=self._notes_changed)
+        self.finger = Finger("127.0.0.1", town.touch_port)
+        self.cards: list[CustomerCard] = []
+        self.inserted: CustomerCard | None = None
+
+    def __enter__(self) -> World:
+        self.pcscd.start()
+        self.printer.start()
+        for number, folder in enumerate(self.town.vendors):
+            customer, meter = CUSTOMERS[number % len(CUSTOMERS)]
+            self.cards.append(open_card(folder, customer, meter))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for program in (self.kiosk, self.office):
+            program.stop()
+        self.slot.remove()
+        self.acceptor.close()
+        self.printer.stop()
+        self.printer_line.close()
+        self.pcscd.close()
+
+    def open_office(self) -> None:
+        """Starts head office; returns when it listens."""
+        self.office.start()
+        wait_for_port(self.town.hq_port, self.office)
+
+    @property
+    def inserted_and_alive(self) -> CustomerCard | None:
+        """The card in the slot, unless it was torn out there."""
+        return self.inserted if self.slot.occupied else None
+
+    def insert(self, card: CustomerCard) -> None:
+        """The card into the kiosk's slot, in place of another one."""
+        self.pull()
+        card.chip.tear_after = None
+        self.slot.insert(card.face)
+        self.inserted = card
+        self._tell(f"{card.manifest.vendor.abbr} card in")
+
+    def pull(self) -> None:
+        """The card out of the slot."""
+        if self.inserted is not None:
+            self.slot.remove()
+            self._tell(f"{self.inserted.manifest.vendor.abbr} card out")
+            self.inserted = None
+
+    def tear_write(self, written_bytes: int | None) -> None:
+        """The card will be torn out after so many bytes of the next write; None: it will not."""
+        if self.inserted is not None:
+            self.inserted.chip.tear_after = written_bytes
+
+    def feed(self, fen: int, *, genuine: bool = True) -> bool:
+        """A note into the acceptor's mouth; False when it does not open."""
+        return self.acceptor.feed(fen) if genuine else self.acceptor.feed_forged(fen)
+
+    def box_fen(self) -> int:
+        """What is in the cash box, counted by hand."""
+        return sum(fen * pieces for fen, pieces in self.acceptor.look.box)
+
+    def papers(self) -> tuple[Path, ...]:
+        """The slips, oldest first."""
+        return self.printer.papers
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Until the world looks so. TimeoutError names what did not come."""
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while not condition():
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"waited {timeout_s:.0f} s in vain for {what}")
+                self._changed.wait(LOOK_S)
+
+    def rest(self) -> None:
+        """A moment, or until something moves."""
+        with self._changed:
+            self._changed.wait(LOOK_S)
+
+    def _notes_changed(self, look: Look) -> None:
+        with self._changed:
+            self.look = look
+            self._changed.notify_all()
+        self._tell(f"acceptor: {look.phase.name.lower()}")
+
+    def _paper(self, path: Path) -> None:
+        with self._changed:
+            self._changed.notify_all()
+        self._tell(f"slip {path.name}")
