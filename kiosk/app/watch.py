@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import subprocess
 import sys
 import threading
+import time
 
 from kiosk.config import Config
 from kiosk.ledger.journal import Journal
 from kiosk.model.errors import KioskError
 from kiosk.sale.events import DeviceDown, DeviceUp
 from kiosk.sale.ports import Post
-from kiosk.sync.state import SyncStateReader
+from kiosk.sync.state import SyncState, SyncStateReader
 
 log = logging.getLogger(__name__)
 FREE_MIN_BYTES = 32 << 20  # below it no cash is taken: the ledger must have room to end every sale
 LOOK_S = 2.0
+AGAIN_S = 10.0  # before a sync process that ended by itself is started again
+END_S = 5.0
 
 
 class Watch:
@@ -28,9 +32,12 @@ class Watch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._sync: subprocess.Popen[bytes] | None = None
+        self._started_s = 0.0  # on the monotonic clock
+        self._pruned = self._signed = 0  # sizes, so that nothing is done twice
 
     def start(self) -> None:
-        """Begins."""
+        """Begins. What stopped the selling before a restart is told before this returns."""
+        self._look_once()
         self._thread.start()
 
     def stop(self) -> None:
@@ -39,38 +46,60 @@ class Watch:
         self._thread.join()
         if self._sync is not None:
             self._sync.terminate()
-            self._sync.wait()
+            try:
+                self._sync.wait(END_S)
+            except subprocess.TimeoutExpired:
+                self._sync.kill()
+                self._sync.wait()
 
     def _run(self) -> None:
-        while True:
-            try:
-                self._look()
-            except (KioskError, OSError) as error:
-                log.warning("watch: %s", error)
-            if self._over.wait(LOOK_S):
-                return
+        while not self._over.wait(LOOK_S):
+            self._look_once()
+
+    def _look_once(self) -> None:
+        try:
+            self._look()
+        except (KioskError, OSError) as error:
+            log.warning("watch: %s", error)
 
     def _look(self) -> None:
         full = shutil.disk_usage(self._config.terminal.folder).free < FREE_MIN_BYTES
         self._post(DeviceDown("disk", "L-502") if full else DeviceUp("disk"))
-        if not self._config.head_office.url:
-            return
-        self._keep_sync()
+        if self._config.head_office.url:
+            self._keep_sync()
+        # Read without a URL, too: what stops the selling is not undone by a change of settings.
         with SyncStateReader(self._config.sync_state, self._journal.origin) as reader:
             state = reader.state()
+        code = self._no_selling(state)
+        self._post(DeviceDown("head-office", code) if code else DeviceUp("head-office"))
+        self._serve(state)
+
+    def _no_selling(self, state: SyncState) -> str:
+        """The code that keeps us from selling, by what head office said; "" if nothing does (contract 2 §6)."""
         if state.stop_selling:
-            self._post(DeviceDown("head-office", state.problem_code or "L-503"))
-        else:
-            self._post(DeviceUp("head-office"))
-        if state.cosigned_size:
-            self._journal.prune_checkpoints(state.cosigned_size)
+            return "L-503"
+        return "L-504" if state.quarantined and not self._config.head_office.sell_in_quarantine else ""
+
+    def _serve(self, state: SyncState) -> None:
+        """Signs what the uplink wants; forgets what head office has cosigned past, unless it is disputed."""
+        wanted = state.wanted_size
+        if wanted not in (0, self._signed) and wanted <= self._journal.size:
+            self._journal.sign(wanted)
+        self._signed = wanted
+        needed = min(state.cosigned_size, wanted or state.cosigned_size)
+        if needed > self._pruned and not (state.stop_selling or state.quarantined):
+            self._journal.prune_checkpoints(needed)
+            self._pruned = needed
 
     def _keep_sync(self) -> None:
         if self._sync is not None and self._sync.poll() is None:
+            return
+        if self._started_s and time.monotonic() - self._started_s < AGAIN_S:
             return
         office = self._config.head_office
         command = [sys.executable, "-m", "kiosk", "sync", "--journal", self._config.journal]
         command += ["--state", self._config.sync_state, "--hq", office.url, "--hq-vkey", office.vkey_file or ""]
         command += ["--retry-min-ms", office.retry_min_ms, "--retry-max-ms", office.retry_max_ms]
-        command += ["--heartbeat-ms", office.heartbeat_ms]
+        command += ["--heartbeat-ms", office.heartbeat_ms, "--parent", os.getpid()]
+        self._started_s = time.monotonic()
         self._sync = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, close_fds=True)

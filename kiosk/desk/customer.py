@@ -21,14 +21,15 @@ PLACES = {  # shares of the screen's width and height, from the top left corner
     "¥50": (0.5, 0.394),
 }
 PATIENCE_S = 40.0  # for the whole kiosk to say something new
+VISIT_S = 150.0
 AGAIN_S = 2.0  # then one presses again
 
 
 class Eyes:
     """Looks at the kiosk's screen: the pictures in its folder, in their order."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, world: World) -> None:
+        self._folder, self._kiosk = world.town.shots, world.kiosk
 
     @property
     def count(self) -> int:
@@ -37,9 +38,10 @@ class Eyes:
 
     @property
     def page(self) -> str:
-        """What the newest one shows, as its name says: ``refused-C-101-zh-CN``; "" before the first."""
+        """What the newest one shows, as its name says: ``refused-C-101-zh-CN``; "" while the screen is dark."""
         pictures = self._pictures()
-        return pictures[-1].stem.partition("-")[2] if pictures else ""
+        dark = not pictures or not self._kiosk.running or pictures[-1].stat().st_mtime < self._kiosk.started_s
+        return "" if dark else pictures[-1].stem.partition("-")[2]
 
     def since(self, count: int) -> list[str]:
         """What came after the first ``count`` pictures."""
@@ -61,13 +63,14 @@ class Customer:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.eyes = Eyes(self.world.town.shots)
+        self.eyes = Eyes(self.world)
         self._box_before = self.world.box_fen()
         self._papers_before = len(self.world.papers())
         self._seen = self.eyes.count
         self._acted_s = 0.0
         self._acted_on = ""
         self._begun_s = 0.0
+        self._was_in = False
 
     @property
     def paid_fen(self) -> int:
@@ -91,11 +94,13 @@ class Customer:
             page = self._look()
             if may_end():
                 return ""
-            if self._all_paid and page.startswith("attract") and self.world.inserted is None:
+            if self._was_in and self._all_paid and page.startswith("attract") and self.world.inserted is None:
                 return page
             if page.startswith(("done", "refused")) and self._served(page):
                 self.world.pull()
                 return page
+            if time.monotonic() - self._begun_s > VISIT_S:
+                raise TimeoutError(f"a visit that does not end: {', '.join(self.pages[-8:])}")
             if time.monotonic() - self._acted_s > PATIENCE_S:
                 raise TimeoutError(f"the kiosk shows {page or 'nothing'} and nothing else for {PATIENCE_S:.0f} s")
             if page != self._acted_on or time.monotonic() - self._acted_s > AGAIN_S:
@@ -115,17 +120,21 @@ class Customer:
         """On the last page the slip is waited for, unless the page says that none comes."""
         if page.startswith("refused"):
             return True
-        return len(self.world.papers()) > self._papers_before or "-V-42" in page
+        slip = len(self.world.papers()) > self._papers_before or "-V-42" in page
+        return slip and self._all_paid  # else it is the page of whoever was here before
 
     def _act(self, page: str) -> None:
         kind = page.partition("-")[0]
         if kind in ("attract", "put") and self.world.inserted_and_alive is not self.card:
             self.say("card in")
             self.world.insert(self.card)
+            self._was_in = True
         elif kind == "take":
             self.world.pull()
         elif kind == "account":
             self.world.finger.tap(*PLACES["left button" if self._all_paid else "right button"])
+        elif kind == "done" and not self._all_paid:
+            self.world.finger.tap(*PLACES["the button"])
         elif kind == "amount":
             self.world.finger.tap(*PLACES["¥50"])
         elif kind == "cash":

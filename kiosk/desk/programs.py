@@ -20,9 +20,11 @@ class Program:
 
     def __init__(self, name: str, log: Path, *arguments: object, **environment: str) -> None:
         self.name, self.log = name, log
-        self._command = [sys.executable, "-m", "kiosk", *map(str, arguments)]
+        dies_with_us = ["setpriv", "--pdeathsig", "KILL"]  # nobody would be left who could pull its plug
+        self._command = [*dies_with_us, sys.executable, "-m", "kiosk", *map(str, arguments)]
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
+        self.started_s = 0.0  # when it was started last, as files' times count
 
     @property
     def running(self) -> bool:
@@ -39,6 +41,7 @@ class Program:
         """Starts it, unless it runs; with more in its environment."""
         if self.running:
             return
+        self.started_s = time.time()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,

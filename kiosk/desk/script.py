@@ -54,7 +54,7 @@ def play(world: World, out: Path) -> int:
     _say("head office")
     world.open_office()
     _say("kiosk")
-    eyes, begun = Eyes(world.town.shots), time.monotonic()
+    eyes, begun = Eyes(world), time.monotonic()
     world.kiosk.start()
     world.wait_until(lambda: eyes.page.startswith("attract"), PATIENCE_S, "the kiosk's first screen")
     first_s = time.monotonic() - begun

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import IO, Any, Self
@@ -113,13 +113,10 @@ class Journal(_Rows):
             raise LedgerFault("L-505", f"the key is {signer.vkey.name}'s, not {origin}'s")
         if prev:
             parse_cosigned_note(prev)
-        lock = _lock(path)
-        try:
+        with ExitStack() as undo:
+            lock = undo.enter_context(_lock(path))
             journal = cls(_connect(path, "rwc"), lock, signer, clock)
-        except LedgerFault:
-            lock.close()
-            raise
-        try:
+            undo.callback(journal.close)
             with _faults("L-502"):
                 if journal._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                     raise LedgerFault("L-501", f"{path} holds a log already")
@@ -127,9 +124,7 @@ class Journal(_Rows):
             journal._append([Draft(OPENED, None, (), opened)], _TABLES)
             with _faults("L-502"):
                 sync_folder(path.absolute().parent)
-        except BaseException:
-            journal.close()
-            raise
+            undo.pop_all()
         return journal
 
     @classmethod
@@ -138,17 +133,12 @@ class Journal(_Rows):
 
         Raises LedgerFault L-501 (does not verify), L-502 (cannot be opened), L-505 (another key), L-506.
         """
-        lock = _lock(path)
-        try:
+        with ExitStack() as undo:
+            lock = undo.enter_context(_lock(path))
             journal = cls(_connect(path, "rw"), lock, signer, clock)
-        except LedgerFault:
-            lock.close()
-            raise
-        try:
+            undo.callback(journal.close)
             journal._load(seen)
-        except BaseException:
-            journal.close()
-            raise
+            undo.pop_all()
         return journal
 
     def close(self) -> None:

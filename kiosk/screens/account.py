@@ -18,7 +18,6 @@ class Account(Page):
     customer = StringProperty("")
     meter = StringProperty("")
     maker = StringProperty("")
-    left_name = StringProperty("")
     left = StringProperty("")
     last = StringProperty("")
     price = StringProperty("")
@@ -33,12 +32,11 @@ class Account(Page):
         self.customer = wording.grouped(reading.customer)
         self.meter = wording.grouped(reading.meter)
         self.maker = vendor.name_zh if self.language == "zh-CN" else vendor.name_en
-        self.left_name = self.say("remaining")
         self.left = self.say("unknown")
         if reading.remaining is not None:
             self.left = wording.in_unit(vendor, reading.remaining, self.language)
             if reading.written_back_at:
-                self.left_name = self.say("remaining-at", day=wording.day(reading.written_back_at)[:10])
+                self.left = self.say("remaining-at", value=self.left, day=wording.day(reading.written_back_at)[:10])
         self.last = wording.last_purchase(vendor, reading, self.facts.words[self.language], self.language)
         self.price = self.say("price-value", price=wording.price(view.price.per_kwh)) if view.price else ""
         self.blocked = f"{self.explained('what', view.code)} {self.explained('do', view.code)}" if view.code else ""

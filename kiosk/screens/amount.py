@@ -35,8 +35,8 @@ class Amount(Page):
         grid.add_widget(self._offer(view, view.most_fen, self.say("any"), self.say("any-line")))
 
     def _offer(self, view: SaleView, fen: int, name: str, buys: str) -> Press:
-        text = f"[size=42]{name}[/size]\n[size=26]{buys}[/size]"
-        button = Press(text=text, markup=True, main=view.limit_fen == fen, disabled=bool(view.limit_fen))
+        text = f"[size=38]{name}[/size]\n[size=24]{buys}[/size]"
+        button = Press(text=text, markup=True, line_height=0.9, main=view.limit_fen == fen, disabled=bool(view.limit_fen))
         button.bind(on_release=lambda *_: self.post(ChooseAmount(fen)))
         return button
 

@@ -76,7 +76,8 @@ class Refused(Message):
     def render(self, view: SaleView) -> None:
         """Three sentences and a code."""
         sentences = (self.explained("what", view.code), self.say("money"), self.explained("do", view.code))
-        self.tell("stop", self.say("title"), *sentences, small=self.say("code", code=view.code))
+        title = self.say("title" if view.code.startswith("C") else "title-kiosk")
+        self.tell("stop", title, *sentences, small=self.say("code", code=view.code))
 
     def choices(self, view: SaleView) -> tuple[Choice, ...]:
         """Only out."""

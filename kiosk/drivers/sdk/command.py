@@ -1,0 +1,102 @@
+"""`kiosk driver check FOLDER [--quick] [--page FILE.html]`: the conformance kit on the command line.
+
+Exit status: 0 every rule that applies holds · 1 one does not · 2 the folder cannot be used. The virtual chips are
+handed in by the caller, which knows both drivers and devices (architecture: siblings do not import each other).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from kiosk.drivers.host import DriverProcess
+from kiosk.drivers.manifest import Manifest
+from kiosk.drivers.sdk.kit import report, states
+from kiosk.drivers.sdk.kit.bench import Bench
+from kiosk.drivers.sdk.kit.folder import CardMaker, CpuCardMaker, load_folder
+from kiosk.drivers.sdk.kit.rules import RULES, conforms, run
+from kiosk.drivers.sdk.kit.verdict import Verdict
+from kiosk.model.cardport import CardPort
+from kiosk.model.errors import ConfigFault
+
+IMAGES_FULL, IMAGES_QUICK = 10_000, 200
+SEED = 20260215
+
+
+class WarmProcess:
+    """The real driver process, kept warm between calls; it starts again by itself after a crash."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._timeout_ms = manifest.driver.timeout_ms
+        self._process = DriverProcess(manifest)
+
+    def call(self, raw: bytes, port: CardPort | None, password: str) -> bytes:
+        """As DriverCall."""
+        return self._process.call(raw, port, password, self._timeout_ms)
+
+    def close(self) -> None:
+        """Ends the child."""
+        self._process.close()
+
+
+def main(
+    arguments: Sequence[str], card_maker: CardMaker, cpu_card_maker: CpuCardMaker, out: TextIO = sys.stdout
+) -> int:
+    """`kiosk driver check …`; ``arguments`` are those after ``check``."""
+    parser = argparse.ArgumentParser("kiosk driver check", description="A vendor's driver against contract 1.")
+    parser.add_argument("folder", type=Path, help="the vendor's folder, vendor.toml in it")
+    parser.add_argument("--quick", action="store_true", help=f"{IMAGES_QUICK} mutated cards instead of {IMAGES_FULL}")
+    parser.add_argument("--page", type=Path, metavar="FILE.html", help="also write the report as a page")
+    given = parser.parse_args(arguments)
+    try:
+        folder = load_folder(given.folder)
+    except ConfigFault as fault:
+        out.write(f"{fault}\n")
+        return 2
+    process = WarmProcess(folder.manifest)
+    try:
+        images = IMAGES_QUICK if given.quick else IMAGES_FULL
+        bench = Bench(folder, process, card_maker, cpu_card_maker, states.make, images, SEED)
+        verdicts = check(bench, out)
+    finally:
+        process.close()
+    if given.page is not None:
+        name = f"{folder.manifest.vendor.abbr} {folder.manifest.vendor.zh} / {folder.manifest.vendor.en}"
+        given.page.write_text(report.page(name, verdicts, bench.remarks), "utf-8")
+    return 0 if conforms(verdicts) else 1
+
+
+def check(bench: Bench, out: TextIO) -> list[Verdict]:
+    """Tries every rule and writes each verdict as it comes; on a terminal the rule in work is shown below."""
+    bench.progress = _ticker(out)
+    vendor = bench.folder.manifest.vendor
+    started = time.monotonic()
+    out.write(f"{vendor.abbr} {vendor.zh} / {vendor.en}: {len(RULES)} rules of contract 1\n")
+    verdicts = []
+    for verdict in run(bench):
+        bench.progress("")
+        out.write(report.line(verdict))
+        out.flush()
+        verdicts.append(verdict)
+    for remark in bench.remarks:
+        out.write(f"{remark}\n")
+    out.write(f"{report.summary(verdicts)} in {time.monotonic() - started:.0f} s\n")
+    out.write("conforms 符合\n" if conforms(verdicts) else "does not conform 不符合\n")
+    return verdicts
+
+
+def _ticker(out: TextIO) -> Callable[[str], None]:
+    """Shows what is being tried, in one line that is written over; nothing where ``out`` is no terminal."""
+    shown_at = 0.0
+
+    def tick(text: str) -> None:
+        nonlocal shown_at
+        if out.isatty() and (not text or time.monotonic() - shown_at > 0.1):
+            shown_at = time.monotonic()
+            out.write(f"\r\x1b[K{text[:100]}")
+
+    return tick

@@ -1,0 +1,109 @@
+"""The vendor's folder as the kit needs it: vendor.toml and conformance/, contract 1 §9."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kiosk.drivers.manifest import CardMark, Manifest, load_manifest
+from kiosk.model.cardport import VirtualCard
+from kiosk.model.errors import ConfigFault
+
+CardMaker = Callable[[str, bytes, bytes], VirtualCard]
+"""(type name, zone 0 of the whole chip, secret) → a virtual chip. Handed in: the kit knows no chip itself."""
+CpuCardMaker = Callable[[Any], VirtualCard]
+"""(an object of conformance/card.py's class Card) → the same face as the other virtual chips."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A memory family: bytes in zone 0, and which of them are the user's (contract 1 §5)."""
+
+    size: int
+    first_user: int
+    end_user: int
+    counts_tries: bool
+
+
+CHIPS: dict[str, Chip] = {
+    "AT24C01": Chip(128, 0, 128, False),
+    "AT24C02": Chip(256, 0, 256, False),
+    "AT24C04": Chip(512, 0, 512, False),
+    "AT24C08": Chip(1024, 0, 1024, False),
+    "AT24C16": Chip(2048, 0, 2048, False),
+    "SLE4442": Chip(256, 32, 256, True),
+    "SLE4428": Chip(1024, 32, 1021, True),
+}
+"""Families whose whole zone 0 is one run of bytes; for the others the kit has no bench yet and says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class VendorFolder:
+    """One vendor: its manifest, and what conformance/ adds. Where it has several ``[[card]]``, the first is tried:
+    conformance/ describes one blank card."""
+
+    manifest: Manifest
+    password: str
+    secret: bytes
+    blank: bytes  # zone 0, empty for CPU cards and keypads
+
+    @property
+    def type_name(self) -> str:
+        """The card on the bench, as vendor.toml names it; "" for a keypad vendor."""
+        return self.manifest.cards[0].type.name if self.manifest.cards else ""
+
+    @property
+    def mark(self) -> CardMark:
+        """The mark of that card."""
+        return self.manifest.cards[0]
+
+    @property
+    def chip(self) -> Chip | None:
+        """The memory family's measures; None for CPU cards and keypads."""
+        return CHIPS.get(self.type_name)
+
+    @property
+    def conformance(self) -> Path:
+        """The folder with what the kit needs."""
+        return self.manifest.folder / "conformance"
+
+
+def load_folder(path: Path) -> VendorFolder:
+    """Reads manifest and conformance/. Raises ConfigFault F-703; a missing conformance file has a rule of its own."""
+    manifest = load_manifest(path, check_file=True)
+    name = manifest.cards[0].type.name if manifest.cards else "CPU"
+    if name != "CPU" and name not in CHIPS:
+        raise ConfigFault("F-703", f"{path}: there is no virtual {name} to check a driver on yet")
+    conformance = manifest.folder / "conformance"
+    blank_toml, blank_bin = conformance / "blank.toml", conformance / "blank.bin"
+    try:
+        told = tomllib.loads(blank_toml.read_text("utf-8")) if blank_toml.is_file() else {}
+        secret = bytes.fromhex(str(told.get("secret", "")))
+        blank = blank_bin.read_bytes() if blank_bin.is_file() else b""
+    except (OSError, ValueError) as fault:  # a TOMLDecodeError is a ValueError
+        raise ConfigFault("F-703", f"{conformance}: {fault}") from fault
+    return VendorFolder(manifest, str(told.get("password", "")), secret, blank)
+
+
+def load_python(path: Path) -> ModuleType:
+    """A module of conformance/, under a name of its own. Raises ConfigFault F-703."""
+    name = f"conformance_{path.parent.parent.name}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ConfigFault("F-703", f"{path} is not there")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))  # meter.py may import its neighbours, card.py for one
+    try:
+        spec.loader.exec_module(module)
+    except Exception as fault:
+        raise ConfigFault("F-703", f"{path}: {type(fault).__name__}: {fault}") from fault
+    finally:
+        sys.path.remove(str(path.parent))
+    return module

@@ -1,0 +1,82 @@
+"""Contract 1 §9: the vendor's folder."""
+
+from __future__ import annotations
+
+import ast
+import sys
+
+from kiosk.drivers.sdk.kit.bench import Bench
+from kiosk.drivers.sdk.kit.rules_card import mark_matches
+from kiosk.drivers.sdk.kit.verdict import demand
+
+PYTHON_ALLOWED = "kiosk.drivers.sdk"
+C_LIBRARY = ("libc.", "libm.", "libpthread.", "librt.", "libdl.", "ld-linux", "ld-musl", "linux-vdso")
+
+
+def rule_conformance_files(bench: Bench) -> None:
+    """blank.toml, and for cards meter.py and blank.bin (memory) or card.py (CPU); the mark matches the blank card."""
+    folder = bench.folder
+    wanted = ["blank.toml"]
+    if folder.type_name:
+        wanted += ["meter.py", "card.py" if folder.type_name == "CPU" else "blank.bin"]
+    for name in wanted:
+        demand((folder.conformance / name).is_file(), "conformance/", name, "it is not there")
+    chip = folder.chip
+    if chip is not None:
+        what = "conformance/blank.bin"
+        demand(len(folder.blank) == chip.size, what, f"{chip.size} bytes", f"{len(folder.blank)} bytes")
+        if chip.counts_tries:
+            demand(bool(folder.secret), "conformance/blank.toml", 'secret = "…" (hex)', "none")
+    if folder.type_name:
+        demand(mark_matches(bench, bench.blank_card()), "the mark on the blank card", "a match", "none")
+
+
+def rule_stands_alone(bench: Bench) -> None:
+    """Python: imports from the standard library and kiosk.drivers.sdk only. Native: loads the C library only."""
+    driver = bench.folder.manifest.driver
+    path = driver.path
+    if driver.kind == "python":
+        for name in _imports(path.read_text("utf-8")):
+            stands = name == PYTHON_ALLOWED or name.partition(".")[0] in sys.stdlib_module_names
+            demand(stands, f"import {name}", "the standard library or kiosk.drivers.sdk", "something else")
+    else:
+        for name in needed(path.read_bytes()):
+            demand(name.startswith(C_LIBRARY), path.name, "no library but the C library", name)
+
+
+def _imports(source: str) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append(node.module or ".")
+    return found
+
+
+def needed(elf: bytes) -> list[str]:
+    """DT_NEEDED of a little-endian ELF file, 32 or 64 bits; [] when it is another kind of file."""
+    if elf[:4] != b"\x7fELF" or elf[5] != 1:
+        return []
+    wide = elf[4] == 2
+    word = 8 if wide else 4
+    table = _word(elf, 40 if wide else 32, word)
+    size, count = (_word(elf, at, 2) for at in ((58, 60) if wide else (46, 48)))
+    sections = [elf[table + index * size : table + (index + 1) * size] for index in range(count)]
+    found: list[str] = []
+    for section in sections:
+        if _word(section, 4, 4) != 6:  # SHT_DYNAMIC
+            continue
+        offset_at, size_at, link_at = (24, 32, 40) if wide else (16, 20, 24)
+        at, length = _word(section, offset_at, word), _word(section, size_at, word)
+        names = _word(sections[_word(section, link_at, 4)], offset_at, word)
+        for entry in range(at, at + length, 2 * word):
+            tag, value = _word(elf, entry, word), _word(elf, entry + word, word)
+            if tag == 1:  # DT_NEEDED
+                start = names + value
+                found.append(elf[start : elf.index(b"\0", start)].decode("ascii", "replace"))
+    return found
+
+
+def _word(data: bytes, at: int, size: int) -> int:
+    return int.from_bytes(data[at : at + size], "little")

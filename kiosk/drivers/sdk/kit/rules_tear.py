@@ -1,0 +1,230 @@
+"""Contract 1 §4.7: a card torn out at any byte reads as before or as after, and can be bought on.
+
+Every writing command is broken off after 0, 1, 2 … bytes. Then, powered afresh: READ must show the state before or
+the state after; the same command again must succeed and give the state after; and, where the card is a customer's
+and nothing is pending, PURCHASE of last + 1 must work.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+from kiosk.drivers.contract import DI, Command
+from kiosk.drivers.frame import Items
+from kiosk.drivers.sdk.kit import orders, states
+from kiosk.drivers.sdk.kit.answer import MAY_BE_GONE, Answer
+from kiosk.drivers.sdk.kit.bench import Bench, Scene
+from kiosk.drivers.sdk.kit.rules_card import makers, unmarked
+from kiosk.drivers.sdk.kit.verdict import NotOffered, demand
+from kiosk.model.cardport import VirtualCard
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One writing command on one card. ``marking``: READ may answer 05 while the card is being marked."""
+
+    name: str
+    command: Command
+    items: Items
+    card: VirtualCard
+    person: orders.Person
+    marking: bool = False
+
+
+def rule_tear_purchase(bench: Bench) -> None:
+    """PURCHASE torn at any byte."""
+    bench.need_card()
+    bench.need(Command.PURCHASE)
+    bench.enter("started")
+    for name in ("started", "taken", "taken twice", "reissued", "opened with a hoard limit", "pending"):
+        scene = _enter(bench, name)
+        if scene is None or (name == "pending" and not bench.about.may_stack):
+            continue
+        what = states.bought(bench, scene.last + 1)
+        items = orders.purchase(scene.person, what)
+        _tear(bench, Story(f"PURCHASE on a card “{name}”", Command.PURCHASE, items, scene.card, scene.person))
+        if name == "opened with a hoard limit":
+            items = {**items, DI.HOARD_LIMIT: orders.u4(states.hoard(bench) + 7)}
+            bench.enter(name)
+            if bench.ask(Command.PURCHASE, items).ok:
+                title = "PURCHASE with another 0401"
+                _tear(bench, Story(title, Command.PURCHASE, items, scene.card, scene.person))
+
+
+def rule_tear_open(bench: Bench) -> None:
+    """OPEN, with a first purchase and without, torn at any byte."""
+    bench.need(Command.OPEN)
+    scene = bench.enter("blank")
+    limits = states.settings(bench)
+    first = states.bought(bench, 1)
+    for name, items in (
+        ("OPEN", orders.open_card(scene.person, settings=limits)),
+        ("OPEN with a first purchase", orders.open_card(scene.person, first, limits)),
+    ):
+        _tear(bench, Story(name, Command.OPEN, items, scene.card, scene.person))
+
+
+def rule_tear_reissue(bench: Bench) -> None:
+    """REISSUE, with a purchase and without, torn at any byte."""
+    bench.need(Command.REISSUE)
+    scene = bench.enter("blank")
+    for name, items in (
+        ("REISSUE", orders.reissue(scene.person, 5)),
+        ("REISSUE with its purchase", orders.reissue(scene.person, 6, states.bought(bench, 6))),
+    ):
+        _tear(bench, Story(name, Command.REISSUE, items, scene.card, scene.person))
+
+
+def rule_tear_reverse(bench: Bench) -> None:
+    """REVERSE torn at any byte."""
+    bench.need(Command.REVERSE)
+    made = 0
+    for name in ("pending", "taken, then pending", "opened with a purchase", "reissued with a purchase"):
+        scene = _enter(bench, name)
+        if scene is None or scene.bought is None or bench.unit_item not in bench.read().items:
+            continue
+        made += 1
+        items = orders.reverse(scene.person, scene.bought)
+        _tear(bench, Story(f"REVERSE on a card “{name}”", Command.REVERSE, items, scene.card, scene.person))
+    if not made:
+        raise NotOffered("no card with a pending purchase, and its value in READ, can be made")
+
+
+def rule_tear_clear(bench: Bench) -> None:
+    """CLEAR of every kind of card, torn at any byte."""
+    bench.need(Command.CLEAR)
+    made = 0
+    for name in ("opened", "taken", "taken, then pending", "reissued", "set", "check"):
+        scene = _enter(bench, name)
+        if scene is None:
+            continue
+        made += 1
+        items = orders.clear(scene.person, scene.last, insist=name.endswith("pending"))
+        _tear(bench, Story(f"CLEAR of a card “{name}”", Command.CLEAR, items, scene.card, scene.person))
+    if not made:
+        raise NotOffered("no card to be cleared can be made")
+
+
+def rule_tear_set_check(bench: Bench) -> None:
+    """SET and CHECK torn at any byte."""
+    commands = [each for each in (Command.SET, Command.CHECK) if each in bench.about.commands]
+    if not commands:
+        raise NotOffered("neither SET nor CHECK in 0103")
+    for command in commands:
+        setting = orders.set_card(states.person(bench), states.set_items(bench)) if command == Command.SET else None
+        scene = bench.enter("blank")
+        _tear(bench, Story(command.name, command, setting or orders.check_card(), scene.card, scene.person))
+
+
+def rule_tear_marking(bench: Bench) -> None:
+    """A command that marks a card, torn at any byte: READ says 05, blank or after, and repeating works."""
+    if bench.folder.chip is None:
+        raise NotOffered("CPU cards are blank only where the files exist")
+    person = bench.enter("blank").person
+    for command, items in makers(bench, person).items():
+        card = unmarked(bench, 0xFF)
+        title = f"{Command(command).name} of a card full of FF"
+        _tear(bench, Story(title, Command(command), items, card, person, marking=True))
+
+
+def _tear(bench: Bench, story: Story) -> None:
+    before, after, total = _clean_run(bench, story)
+    for survived in range(total + 1):
+        bench.progress(f"{story.name}: torn after {survived} of {total} bytes")
+        bench.put(story.card)
+        assert bench.card is not None
+        bench.card.tear_after = survived
+        answer = bench.ask(story.command, story.items)
+        failed = bench.seen.failures > 0
+        what = f"{story.name}, torn after {survived} of {total} bytes"
+        if survived < total and not failed:
+            break  # the driver wrote less this time; the card was never torn
+        if failed:
+            _refused(answer, what, torn_while_writing=survived < total)
+        torn = bench.snapshot()
+        bench.put(torn)
+        reading = bench.ask(Command.READ)
+        _before_or_after(reading, before, after, what, story.marking)
+        _buys(bench, story, torn, reading, what)
+        bench.put(torn)
+        _repeated(bench, story, reading, f"{what}, then repeated")
+        _same(bench.read(), after, f"{what}, then repeated: READ", Items())
+
+
+def _repeated(bench: Bench, story: Story, reading: Answer, what: str) -> None:
+    written = story.command == Command.PURCHASE and reading.items.get(DI.COUNT) == story.items[DI.COUNT]
+    if written and bench.unit_item not in reading.items:  # 0106 bit 0, only sums kept: the same count is 0D (§4.3)
+        bench.refuse(story.command, story.items, (0x0D,), what)
+    else:
+        bench.accept(story.command, story.items, what)
+
+
+def _clean_run(bench: Bench, story: Story) -> tuple[Answer, Answer, int]:
+    bench.put(story.card)
+    before = bench.ask(Command.READ)
+    demand(before.ok or (story.marking and before.error == 0x05), f"READ before {story.name}", "success", before.said)
+    bench.accept(story.command, story.items, story.name)
+    total = bench.seen.bytes_written
+    return before, bench.read(), total
+
+
+def _refused(answer: Answer, what: str, torn_while_writing: bool) -> None:
+    """A card that dies under the pen cannot be read again: 11, FF03 = 2 (§4.8)."""
+    if not torn_while_writing:
+        # every byte was written; only reading back failed, for which the contract names no one code
+        demand(answer.error in (0x03, 0x0F, 0x11, 0x12), what, "error 11", answer.said)
+        return
+    demand(answer.error == 0x11, what, "error 11", answer.said, "§4.8: unreadable after a failed write is 11")
+    left = answer.number(DI.CARD_AFTER)
+    demand(left == 2, what, "FF03 = 2 (unknown)", f"FF03 = {left}")
+
+
+def _before_or_after(reading: Answer, before: Answer, after: Answer, what: str, marking: bool) -> None:
+    if marking and reading.error == 0x05:
+        return
+    hint = "§4.7: what makes a record valid is the last byte written"
+    demand(reading.ok, f"{what}: READ", "the state before or after", reading.said, hint)
+    if marking and reading.number(DI.KIND) == 0:
+        return  # marked and still blank
+    wanted = [each for each in (before, after) if each.ok]
+    for each in wanted:
+        # an older purchase's record may be gone on layouts with one record
+        gone = {di: value for di, value in each.meaning().items() if di in MAY_BE_GONE and each is before}
+        if _differences(reading.meaning(), each.meaning(), gone) == []:
+            return
+    nearest = min((_differences(reading.meaning(), each.meaning(), {}) for each in wanted), key=len)
+    demand(False, f"{what}: READ", "the state before or after", "neither: " + "; ".join(nearest), hint)
+
+
+def _same(reading: Answer, wanted: Answer, what: str, gone: Items) -> None:
+    found = _differences(reading.meaning(), wanted.meaning(), gone)
+    demand(not found, what, "the state after", "; ".join(found))
+
+
+def _differences(reading: Items, wanted: Items, gone: Items) -> list[str]:
+    """Items that differ; those in ``gone`` may be missing."""
+    found = []
+    for di in sorted(set(reading) | set(wanted)):
+        if reading.get(di) == wanted.get(di) or (di in gone and di not in reading):
+            continue
+        here, there = reading.get(di), wanted.get(di)
+        found.append(f"{di:04X} is {'left out' if here is None else here.hex()}, not {there.hex() if there else there}")
+    return found
+
+
+def _buys(bench: Bench, story: Story, torn: VirtualCard, reading: Answer, what: str) -> None:
+    kind, state, last = (reading.number(di) for di in (DI.KIND, DI.STATE, DI.COUNT))
+    can = Command.PURCHASE in bench.about.commands and reading.ok and kind in (1, 2, 3)
+    if not can or last is None or state not in ((0, 1, 2) if bench.about.may_stack else (0, 2)):
+        return
+    bench.put(copy.deepcopy(torn))
+    items = orders.purchase(story.person, states.bought(bench, last + 1, salt=1))
+    bench.accept(Command.PURCHASE, items, f"{what}, then PURCHASE of last + 1")
+
+
+def _enter(bench: Bench, name: str) -> Scene | None:
+    try:
+        return bench.enter(name)
+    except NotOffered:
+        return None

@@ -1,0 +1,65 @@
+"""First frame, memory and idle CPU of the real kiosk, held against an empty Kivy window measured in the same run."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TICKS = os.sysconf("SC_CLK_TCK")
+IDLE_S = 5.0
+
+EMPTY = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from kiosk.screens.window import prepare_window
+prepare_window(1024, 600)
+from kivy.app import App
+from kivy.clock import Clock
+from kivy.uix.label import Label
+class Empty(App):
+    def build(self):
+        Clock.schedule_once(lambda _dt: print("frame", flush=True), 0)
+        return Label(text="empty")
+Empty().run()
+"""
+
+
+def empty_window():
+    """Seconds to its first frame, its memory in MB, its share of a core when idle."""
+    begun = time.perf_counter()
+    with subprocess.Popen(
+        [sys.executable, "-c", EMPTY, str(ROOT)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SDL_VIDEODRIVER": "offscreen"},
+    ) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != "frame\n":
+            pass
+        first_s = time.perf_counter() - begun
+        idle(process.pid, 1.0)
+        measured = first_s, memory_mb(process.pid), idle(process.pid)
+        process.kill()
+    return measured
+
+
+def memory_mb(pid):
+    """Resident memory."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(f"process {pid} has no memory")
+
+
+def idle(pid, seconds=IDLE_S):
+    """Share of one core over some seconds."""
+
+    def ticks():
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    before, begun = ticks(), time.perf_counter()
+    time.sleep(seconds)
+    return (ticks() - before) / TICKS / (time.perf_counter() - begun)

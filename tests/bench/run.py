@@ -1,0 +1,53 @@
+"""`make bench`: every speed as a ratio to a limit measured in the same run. Exit status 1 if one misses its target."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import bench_ledger
+import bench_screen
+import bench_visit
+
+TARGETS = {  # what is wanted of each ratio: (at least, at most)
+    "appends": (0.5, None),
+    "visit": (None, 3.0),
+    "first frame": (None, 6.0),
+    "memory": (None, 2.0),
+    "idle": (None, 0.05),  # of one core, on top of the empty window's
+}
+
+
+def main():
+    rows = [ledger_row()]
+    empty_s, empty_mb, empty_idle = bench_screen.empty_window()
+    for name, folder in sorted(bench_visit.VENDORS.items()):
+        kiosk_ms, wire_ms, disk_ms, first_s, memory, idle = bench_visit.visit(folder)
+        limit_ms = wire_ms + disk_ms
+        words = f"{kiosk_ms:.0f} ms against {wire_ms:.1f} ms of card and {disk_ms:.1f} ms of disk"
+        rows.append((f"last note to take-your-card, {name}", "visit", kiosk_ms / limit_ms, words))
+    words = f"{first_s:.2f} s against {empty_s:.2f} s of an empty window"
+    rows.append(("first frame of the real kiosk", "first frame", first_s / empty_s, words))
+    rows.append(
+        ("memory", "memory", memory / empty_mb, f"{memory:.0f} MB against {empty_mb:.0f} MB of an empty window")
+    )
+    words = f"{idle:.1%} of a core against {empty_idle:.1%} of an empty window"
+    rows.append(("idle CPU, above the empty window's", "idle", idle - empty_idle, words))
+    missed = 0
+    for what, key, ratio, words in rows:
+        least, most = TARGETS[key]
+        good = (least is None or ratio >= least) and (most is None or ratio <= most)
+        missed += not good
+        wanted = f"at least {least}" if least is not None else f"at most {most}"
+        print(f"{'  ' if good else '✗ '}{what:<40} {ratio:6.2f}  wanted {wanted:<14} {words}")
+    return 1 if missed else 0
+
+
+def ledger_row():
+    with tempfile.TemporaryDirectory() as folder:
+        rates = bench_ledger.appends(Path(folder), 1.0)
+    words = f"{rates['ledger']:.0f}/s against {rates['raw']:.0f}/s raw SQLite rows, both durable"
+    return "signed durable appends", "appends", rates["ledger"] / rates["raw"], words
+
+
+if __name__ == "__main__":
+    sys.exit(main())
