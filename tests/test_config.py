@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from kiosk.config import load_config
 from kiosk.model.errors import ConfigFault
 
+ROOT = Path(__file__).resolve().parents[1]
 GOOD = """
 [terminal]
 domain = "power.example"
@@ -61,3 +63,12 @@ def test_a_name_that_cannot_stand_in_an_origin_is_refused(tmp_path):
 def test_head_office_needs_its_key(tmp_path):
     with pytest.raises(ConfigFault, match="vkey_file"):
         load(tmp_path, GOOD + '[head_office]\nurl = "http://127.0.0.1:8600"\n')
+
+
+def test_the_page_of_settings_is_what_the_code_says():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    try:
+        import write_settings
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))
+    assert write_settings.PAGE.read_text(encoding="utf-8") == write_settings.page(), "run scripts/write_settings.py"

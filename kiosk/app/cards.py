@@ -17,14 +17,15 @@ from kiosk.drivers.answer import DriverRefusal, to_error
 from kiosk.drivers.driver import Driver
 from kiosk.drivers.identify import identify
 from kiosk.drivers.registry import Registry
-from kiosk.model.card import Vendor, WriteOrder
+from kiosk.model.card import CardType, Vendor, WriteOrder
 from kiosk.model.cardport import NO_CARD, CardPortError
 from kiosk.model.clock import Clock
-from kiosk.model.errors import DriverFault, KioskError
+from kiosk.model.errors import CardRefused, DriverFault, KioskError
 from kiosk.sale.events import CardRead, CardRejected, CardWritten, Event, WriteFailed
 from kiosk.sale.ports import Post
 
 log = logging.getLogger(__name__)
+NEVER_WRITTEN_WITHOUT_SECRET = frozenset((CardType.SLE4442, CardType.SLE4428))
 
 
 class CardSlot:
@@ -57,6 +58,7 @@ class CardSlot:
     def _read(self, session: int, card: Session) -> CardRead:
         manifest = identify(card.port, self._registry, card.power_afresh)
         code = manifest.vendor.code
+        _refuse_locked(card)
         card.power_afresh()
         reading = self._drivers[code].read(card.port)
         vendor = self._vendors.get(code)
@@ -95,3 +97,9 @@ class CardSlot:
             return WriteFailed(session, error.code, unchanged=True)
         log.error("a mistake of ours while writing a card", exc_info=error)
         return WriteFailed(session, "P-801", unchanged=False)
+
+
+def _refuse_locked(card: Session) -> None:
+    """A driver must not risk the last try (contract 1 §4.11): say so before a customer pays. CardRefused C-106."""
+    if card.card_type in NEVER_WRITTEN_WITHOUT_SECRET and card.port.tries_left(0) <= 1:
+        raise CardRefused("C-106", "the card is locked, or has one try left")

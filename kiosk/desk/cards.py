@@ -66,14 +66,17 @@ def _office(manifest: Manifest, password: str) -> Iterator[Driver]:
         driver.close()
 
 
-def open_card(path: Path, customer: str, meter: str) -> CustomerCard:
-    """A blank card of the vendor, opened for a customer. Raises KioskError if the driver will not."""
+def open_card(path: Path, customer: str, meter: str, region: str = "") -> CustomerCard:
+    """A blank card of the vendor, opened for a customer; without a ``region`` in the first one the vendor sells in.
+
+    Raises KioskError if the driver will not.
+    """
     folder = load_folder(path)
     chip, face = _blank_card(folder)
     behaviour = load_python(folder.conformance / "meter.py")
     card = CustomerCard(folder.manifest, folder.password, chip, face, customer, Meter(meter, behaviour))
     items = {
-        DI.REGION: folder.manifest.sale.regions[0],
+        DI.REGION: region or folder.manifest.sale.regions[0],
         DI.CUSTOMER: customer,
         DI.METER: meter,
         DI.WHEN: "20261101090000",

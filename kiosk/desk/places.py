@@ -22,6 +22,7 @@ from kivy.uix.stencilview import StencilView
 
 from kiosk.model.card import CardReading, Unit
 from kiosk.model.energy import Energy
+from kiosk.model.errors import KioskError
 from kiosk.model.money import Money
 
 if TYPE_CHECKING:
@@ -151,10 +152,14 @@ class CardPlace(BoxLayout):
         read = self._reading
         if content != "known" or read is None:
             return str(say(language, f"card.{content}"))
-        value = read.amount_fen if self.card.unit is Unit.MONEY else read.energy_centi_kwh
+        value = self._value(read)
         if read.pending and value is not None:
             return str(say(language, "card.pending", count=read.count, amount=amount(self.card.unit, value, language)))
         return str(say(language, "card.empty", count=read.count))
+
+    def _value(self, read: CardReading) -> int | None:
+        """Of the last purchase, in the unit."""
+        return read.amount_fen if self.card.unit is Unit.MONEY else read.energy_centi_kwh
 
     def toggle(self) -> None:
         """Into the slot, or out of it."""
@@ -185,22 +190,26 @@ class CardPlace(BoxLayout):
 
     def into_meter(self, use: int = 0) -> None:
         """Into its meter, out of the kiosk first."""
-        self.desk.hands.do(lambda: self._meter(use), lambda told: self._metered(told, use))
+        self.desk.hands.do(lambda: self._meter(use), lambda found: self._metered(found, use))
 
     def use_some(self) -> None:
         """Some of what the meter has is used up; one sees it when the card is in."""
         self.into_meter(min(USE, max(0, round(self.remaining))))
 
-    def _meter(self, use: int) -> dict[str, int]:
+    def _meter(self, use: int) -> tuple[CardReading | None, dict[str, int]]:
         world = self.desk.world
         if world.inserted is self.card:
             world.pull()
-        return self.card.meter.insert(self.card.chip, use=use)
+        try:
+            before = self.card.reading()
+        except KioskError:
+            before = None  # a meter is shown any card
+        return before, self.card.meter.insert(self.card.chip, use=use)
 
-    def _metered(self, told: dict[str, int], use: int) -> None:
-        # Before anybody looked at the meter, only the card can say whether it brought something.
-        brought = self.remaining >= 0 or (self._reading is not None and self._reading.pending)
-        self.credited = told["remaining"] + use - max(0, round(self.remaining)) if brought else 0
+    def _metered(self, found: tuple[CardReading | None, dict[str, int]], use: int) -> None:
+        before, told = found
+        taken = before is not None and before.pending and told["count"] >= before.count
+        self.credited = self._value(before) or 0 if before and taken else 0
         self.meter_count, self.remaining = told["count"], told["remaining"]
         Animation.cancel_all(self, "shown")
         Animation(shown=told["remaining"], duration=COUNT_UP_S, t="out_cubic").start(self)

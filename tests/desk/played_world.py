@@ -52,6 +52,7 @@ class PlayedCard:
         self.chip = f"chip of {abbr}"
         self.on_it = reading()
         self.shows = {"count": 1, "remaining": 0}
+        self.written_back = None  # what is on the card once the meter had it
         self.meter = SimpleNamespace(number=meter, insert=self._meter)
 
     def reading(self):
@@ -61,6 +62,7 @@ class PlayedCard:
 
     def _meter(self, chip, use=0):
         self._calls.append(("meter.insert", chip, use))
+        self.on_it = self.written_back or self.on_it
         return dict(self.shows)
 
 

@@ -96,7 +96,7 @@ def test_the_meter_takes_what_the_card_brings_and_shows_it(desk, world):
     settle(desk)
     assert desk.now == "plug" and desk.places[1].waiting
     card.shows = {"count": 2, "remaining": 8928}
-    card.on_it = reading(2)
+    card.written_back = reading(2)
     press(desk, "card.into-meter", 1)
     place = desk.places[1]
     assert world.calls == [("meter.insert", "chip of NXP", 0)]

@@ -7,8 +7,8 @@ def stage(tmp_path):
     """Makes a world with these vendors' cards, head office open, and the kiosk's power in hand."""
     opened = []
 
-    def make(*folders, changes="", office=True):
-        world = set_up(tmp_path, folders, changes)
+    def make(*folders, changes="", office=True, others=()):
+        world = set_up(tmp_path, folders, changes, others)
         opened.append(world)
         world.__enter__()
         if office:

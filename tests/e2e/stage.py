@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,9 +26,10 @@ VENDORS = {path.parent.name: path.parent for path in (ROOT / "build" / "vendors"
 PATIENCE_S = 40
 
 
-def set_up(folder, vendors, changes="", **more):
-    """A world with these vendors' cards, and a validator in a hurry."""
-    town = lay_out(folder, vendors, folder / "screens", changes)
+def set_up(folder, vendors, changes="", others=(), **more):
+    """A world with these vendors' cards, and a validator in a hurry. The kiosk serves the ``others``, too."""
+    town = lay_out(folder, (*vendors, *others), folder / "screens", changes)
+    town = replace(town, vendors=town.vendors[: len(vendors)])
     return World(town, offscreen=True, validator=Validator(timings=Timings().faster(6)), **more)
 
 
