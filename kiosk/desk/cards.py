@@ -22,6 +22,8 @@ from kiosk.model.card import CardReading, CardType, Unit
 from kiosk.model.cardport import VirtualCard
 from kiosk.model.errors import ConfigFault
 
+BYTE_MS = 5  # a memory card takes its time, at the desk, too
+
 
 @dataclass(frozen=True, slots=True)
 class Meter:
@@ -96,4 +98,4 @@ def _blank_card(folder: VendorFolder) -> tuple[VirtualCard, CardFace]:
         raw = load_python(folder.conformance / "card.py").Card()
         return VirtualCpuCard(raw), raw
     chip = memory_card(folder.type_name, folder.blank, folder.secret)
-    return chip, AcsFace(chip)
+    return chip, AcsFace(chip, byte_ms=BYTE_MS)

@@ -54,6 +54,7 @@ def _played(folder: Path, vendors: Sequence[Path]) -> int:
     prepare_window(760, 900, left=1040, top=40)
     from kiosk.desk.window import DeskApp  # noqa: PLC0415 - Kivy reads its settings when imported
 
+    shutil.rmtree(folder, ignore_errors=True)  # the cards are new, so is the town
     with World(lay_out(folder, vendors, folder / "screens")) as world:
         world.open_office()
         world.kiosk.start()

@@ -6,6 +6,8 @@ of the wrong family is accepted but reads FF, ``90 00`` after a secret means *lo
 
 from __future__ import annotations
 
+import time
+
 from kiosk.devices.reader.virtual.sle44 import MAIN, PROTECTION, Sle44
 from kiosk.model.card import CardType
 from kiosk.model.cardport import BAD_ARGUMENT, DENIED, LOCKED, CardPortError
@@ -26,12 +28,14 @@ class AcsFace:
     """``chip`` in an ACS reader. Has the shape vpcd's other end serves: ``reset`` and ``transmit``.
 
     ``protection_follows``: as the ACR38 of 2006 does, protection bytes follow the data of FF B0 (4 on an SLE4442,
-    1 + INT(N / 8) on an SLE4428), and FF B2 reads data without them.
+    1 + INT(N / 8) on an SLE4428), and FF B2 reads data without them. ``byte_ms``: what writing a byte takes; a real
+    chip needs 2.5 ms to erase and 2.5 ms to write it (Infineon SLE 4432/4442, July 1995).
     """
 
-    def __init__(self, chip: Sle44, protection_follows: bool = False) -> None:
+    def __init__(self, chip: Sle44, protection_follows: bool = False, byte_ms: int = 0) -> None:
         self.chip = chip
         self.protection_follows = protection_follows
+        self.byte_ms = byte_ms
         self._selected: int | None = None
 
     def reset(self) -> bytes:
@@ -79,6 +83,7 @@ class AcsFace:
             return self._read_protection(addr, p3)
         if instruction == 0xD0:
             self.chip.write(MAIN, addr, data)
+            time.sleep(len(data) * self.byte_ms / 1000)
             return OK
         if instruction == 0xD1:
             return self._protect(addr, data)
