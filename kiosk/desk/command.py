@@ -21,9 +21,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser("kiosk demo", description="The whole system on this machine.")
     parser.add_argument("--script", action="store_true", help="play a visit per vendor, without a display")
     parser.add_argument("--folder", type=Path, default=ROOT / "build", help="where it works; default: build/")
-    parser.add_argument("--vendor", type=Path, action="append", help="a vendor's folder (may be repeated)")
+    parser.add_argument("--vendor", type=Path, action="append", help="one more vendor's folder (may be repeated)")
     given = parser.parse_args(arguments)
-    vendors = given.vendor or sorted(p.parent for p in (ROOT / "build" / "vendors").glob("*/vendor.toml"))
+    samples = sorted(path.parent for path in (ROOT / "build" / "vendors").glob("*/vendor.toml"))
+    vendors = [*samples, *(given.vendor or ())]
     try:
         if given.script or not os.environ.get("DISPLAY"):
             return _scripted(given.folder / "demo", vendors)

@@ -110,12 +110,12 @@ def _meter(card: CustomerCard, visit: Visit) -> None:
     visit.meter_after = card.meter.insert(card.chip)
     if on_card.count != visit.count_before + 1:
         visit.mistakes.append(f"{visit.vendor}: count {visit.count_before} became {on_card.count}")
-    unit = Unit.ENERGY if on_card.energy_centi_kwh and not on_card.amount_fen else None
-    if unit is None and on_card.amount_fen != visit.paid_fen:
+    if on_card.amount_fen not in (None, visit.paid_fen):
         visit.mistakes.append(f"{visit.vendor}: paid {visit.paid_fen} fen, on the card {on_card.amount_fen}")
+    written = on_card.amount_fen if card.unit is Unit.MONEY else on_card.energy_centi_kwh
     credited = visit.meter_after["remaining"] - visit.meter_before["remaining"]
-    if credited not in (on_card.amount_fen, on_card.energy_centi_kwh):
-        visit.mistakes.append(f"{visit.vendor}: the meter took {credited}, neither the money nor the energy written")
+    if credited != written:
+        visit.mistakes.append(f"{visit.vendor}: the card brought {written}, the meter took {credited}")
 
 
 def _checkpoint_url(town: Town) -> str:

@@ -23,7 +23,12 @@ from kiosk.devices.printer.simulator import PrinterSimulator
 from kiosk.devices.reader.pcscd import PrivatePcscd
 
 LOOK_S = 0.03  # between looks at what nobody announces, such as a new picture of the screen
-CUSTOMERS = (("10023400567", "202600012345"), ("10023400888", "202600054321"))
+CUSTOMERS = (
+    ("10023400567", "202600012345"),
+    ("10023400888", "202600054321"),
+    ("10023401234", "202600067890"),
+    ("10023405678", "202600098765"),
+)
 
 
 class World:
