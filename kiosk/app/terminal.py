@@ -123,8 +123,12 @@ class Terminal:
         return book
 
     def _drivers(self, registry: Registry) -> dict[str, Driver]:
-        secrets = _vendor_secrets(self._config.keys.vendor_secrets_file)
-        return {m.vendor.code: Driver(m, secrets.get(m.sale.password, "")) for m in registry.manifests}
+        vault = self._config.keys.vendor_secrets_file
+        secrets = {"": "", **_vendor_secrets(vault)}
+        lacking = [m.sale.password for m in registry.manifests if m.sale.password not in secrets]
+        if lacking:
+            raise ConfigFault("F-701", f"vendors' secrets {vault}: {', '.join(lacking)} is missing")
+        return {m.vendor.code: Driver(m, secrets[m.sale.password]) for m in registry.manifests}
 
     def _sell(
         self,

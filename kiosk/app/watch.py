@@ -57,17 +57,18 @@ class Watch:
             self._look_once()
 
     def _look_once(self) -> None:
-        try:
-            self._look()
-        except (KioskError, OSError) as error:
-            log.warning("watch: %s", error)
+        for look in (self._look_at_disk, self._look_at_office, self._keep_sync):
+            try:
+                look()
+            except (KioskError, OSError) as error:
+                log.warning("watch: %s", error)
 
-    def _look(self) -> None:
+    def _look_at_disk(self) -> None:
         full = shutil.disk_usage(self._config.terminal.folder).free < FREE_MIN_BYTES
         self._post(DeviceDown("disk", "L-502") if full else DeviceUp("disk"))
-        if self._config.head_office.url:
-            self._keep_sync()
-        # Read without a URL, too: what stops the selling is not undone by a change of settings.
+
+    def _look_at_office(self) -> None:
+        """Without a URL, too: what stops the selling is not undone by a change of settings."""
         with SyncStateReader(self._config.sync_state, self._journal.origin) as reader:
             state = reader.state()
         code = self._no_selling(state)
@@ -92,7 +93,7 @@ class Watch:
             self._pruned = needed
 
     def _keep_sync(self) -> None:
-        if self._sync is not None and self._sync.poll() is None:
+        if not self._config.head_office.url or (self._sync is not None and self._sync.poll() is None):
             return
         if self._started_s and time.monotonic() - self._started_s < AGAIN_S:
             return

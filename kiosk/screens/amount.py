@@ -36,7 +36,8 @@ class Amount(Page):
 
     def _offer(self, view: SaleView, fen: int, name: str, buys: str) -> Press:
         text = f"[size=38]{name}[/size]\n[size=24]{buys}[/size]"
-        button = Press(text=text, markup=True, line_height=0.9, main=view.limit_fen == fen, disabled=bool(view.limit_fen))
+        chosen, asked = view.limit_fen == fen, bool(view.limit_fen)
+        button = Press(text=text, markup=True, line_height=0.9, main=chosen, disabled=asked)
         button.bind(on_release=lambda *_: self.post(ChooseAmount(fen)))
         return button
 

@@ -3,41 +3,27 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
 TICKS = os.sysconf("SC_CLK_TCK")
 IDLE_S = 5.0
 
-EMPTY = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from kiosk.screens.window import prepare_window
-prepare_window(1024, 600)
-from kivy.app import App
-from kivy.clock import Clock
-from kivy.uix.label import Label
-class Empty(App):
-    def build(self):
-        Clock.schedule_once(lambda _dt: print("frame", flush=True), 0)
-        return Label(text="empty")
-Empty().run()
-"""
+EMPTY = Path(__file__).with_name("empty_window.py")
 
 
 def empty_window():
     """Seconds to its first frame, its memory in MB, its share of a core when idle."""
     begun = time.perf_counter()
     with subprocess.Popen(
-        [sys.executable, "-c", EMPTY, str(ROOT)],
+        [sys.executable, EMPTY],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "SDL_VIDEODRIVER": "offscreen"},
     ) as process:
         assert process.stdout is not None
-        while process.stdout.readline() != "frame\n":
-            pass
+        assert any(line == "frame\n" for line in process.stdout), "the empty window did not come"
         first_s = time.perf_counter() - begun
         idle(process.pid, 1.0)
         measured = first_s, memory_mb(process.pid), idle(process.pid)
@@ -61,5 +47,5 @@ def idle(pid, seconds=IDLE_S):
         return int(fields[11]) + int(fields[12])
 
     before, begun = ticks(), time.perf_counter()
-    time.sleep(seconds)
+    threading.Event().wait(seconds)
     return (ticks() - before) / TICKS / (time.perf_counter() - begun)

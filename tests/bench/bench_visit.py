@@ -20,7 +20,7 @@ from bench_screen import idle, memory_mb
 from stage import VENDORS, Customer, entries, set_up
 
 VISITS = 7
-NOTES_FEN = (2000,)
+NOTES_FEN = (5000,)  # the whole amount that the customer chooses: the kiosk goes on by itself
 COMMITS = 3  # the note, the write that is intended, the write with the end of the sale
 RESETS = 1  # the card is powered afresh before the driver is called
 ATTRACT_S = 30
@@ -32,7 +32,9 @@ socket, *apdus = sys.argv[1:]
 os.environ["PCSCLITE_CSOCK_NAME"] = socket
 _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
 _, names = scard.SCardListReaders(context, [])
-_, card, protocol = scard.SCardConnect(context, names[0], scard.SCARD_SHARE_EXCLUSIVE, 3)
+result = 1
+while result:
+    result, card, protocol = scard.SCardConnect(context, names[1], scard.SCARD_SHARE_EXCLUSIVE, 3)
 begun = time.perf_counter()
 _, protocol = scard.SCardReconnect(card, scard.SCARD_SHARE_EXCLUSIVE, 3, scard.SCARD_UNPOWER_CARD)
 pci = scard.SCARD_PCI_T0 if protocol == scard.SCARD_PROTOCOL_T0 else scard.SCARD_PCI_T1
@@ -72,15 +74,16 @@ def last_sale(log):
 
 
 def replay_ms(world, apdus):
-    """The same exchanges once more: the card is told what it was told already, so it stays as it is."""
-    world.slot.insert(world.cards[0].face)
+    """The same exchanges once more, in pcscd's second slot: the card is told what it was told, and stays as it is."""
+    slot = world.pcscd.reader(1)
+    slot.insert(world.cards[0].face)
     try:
         words = [apdu.hex() for apdu in apdus]
         command = [sys.executable, "-c", REPLAY, str(world.town.pcscd / "pcscd.comm"), *words]
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
         return float(done.stdout)
     finally:
-        world.slot.remove()
+        slot.remove()
 
 
 def disk_ms(folder, rows=200):

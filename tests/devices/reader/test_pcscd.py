@@ -75,7 +75,7 @@ def test_a_pcscd_that_cannot_start_says_so(tmp_path, monkeypatch):
         PrivatePcscd(tmp_path, privileged=("false",)).start()
     monkeypatch.setattr(module, "CONFIGURATION", "no such line\n")
     service = PrivatePcscd(tmp_path / "d")
-    with pytest.raises(DeviceFault, match="V-401.*pcscd ended with 1"):
+    with pytest.raises(DeviceFault, match=r"V-401.*pcscd ended with 1"):
         service.start()
     service.close()
     assert living(tmp_path) == []
