@@ -1,0 +1,108 @@
+"""What one stored entry means for head office's books. Pure.
+
+An entry that breaks contract 2 §2, or is of a kind or account head office does not know, is parked: it stays stored
+and cosigned, is reported, and other entries go on. Parked entries are booked by a rebuild once a newer program knows
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kiosk.ledger.entry import FEN_MAX, Entry, decode
+from kiosk.ledger.kinds import CLOSED, KINDS, OPENED
+from kiosk.ledger.note import Vkey
+from kiosk.ledger.walk import opened_vkey
+from kiosk.model.errors import LedgerFault
+
+UTC_OFFSET_MS = 480 * 60_000  # the operator's days are China's
+DAY_MS = 86_400_000
+
+
+def civil_day(at_ms: int) -> int:
+    """The civil day (UTC+8) of a time, as days since 1970."""
+    return (at_ms + UTC_OFFSET_MS) // DAY_MS
+
+
+@dataclass(slots=True)
+class DayTotals:
+    """What entries add to one day: sales closed with credit on the card, fen, 0.01 kWh, fen."""
+
+    sales: int = 0
+    sold_fen: int = 0
+    energy_centi_kwh: int = 0
+    cash_fen: int = 0
+
+
+@dataclass(slots=True)
+class Pages:
+    """What some entries of one log add to the books. ``open_sales`` holds sums, the rest are differences."""
+
+    vkey: Vkey
+    size: int  # entries booked before
+    boot: int
+    open_sales: dict[bytes, int]  # fen posted to owed: accounts by sales that are not closed
+    days: dict[int, DayTotals] = field(default_factory=dict)
+    balances: dict[str, int] = field(default_factory=dict)
+    parked: dict[int, str] = field(default_factory=dict)
+
+    def take(self, content: bytes) -> None:
+        """Books the next entry, or parks it."""
+        seq, self.size = self.size, self.size + 1
+        try:
+            entry = self._checked(seq, decode(content))
+            energy, sale = _energy(entry), self._closed(entry)
+        except LedgerFault as fault:
+            self.parked[seq] = str(fault)
+            return
+        self._post(entry, energy, sale)
+
+    def _checked(self, seq: int, entry: Entry) -> Entry:
+        """The rules that bind entries to each other, and the kinds we know. Raises LedgerFault L-501."""
+        if entry.seq != seq:
+            raise LedgerFault("L-501", f"entry {seq} says it is {entry.seq}")
+        if entry.boot < self.boot:
+            raise LedgerFault("L-501", f"boot falls from {self.boot} to {entry.boot}")
+        self.boot = entry.boot
+        if (entry.kind == OPENED) is not (seq == 0):
+            raise LedgerFault("L-501", "log.opened is entry 0 and no other")
+        if seq == 0 and opened_vkey(entry) != self.vkey:
+            raise LedgerFault("L-501", "log.opened names another key than the one enrolled")
+        if entry.kind not in KINDS:
+            raise LedgerFault("L-501", f"unknown kind {entry.kind!r}")
+        return entry
+
+    def _closed(self, entry: Entry) -> int:
+        """1 if the entry closes a sale with credit on the card. Raises LedgerFault if what is kept is not named."""
+        if entry.kind != CLOSED:
+            return 0
+        owed, kept = self.open_sales.get(entry.sale or b"", 0), entry.data.get("kept", 0)
+        if entry.sale is None or type(kept) is not int or kept != owed:
+            raise LedgerFault("L-501", f"the sale's postings to owed sum to {owed} fen, kept says {kept!r}")
+        written = entry.data.get("written", 0)
+        return int(type(written) is int and written > 0)
+
+    def _post(self, entry: Entry, energy: int, sale: int) -> None:
+        totals = self.days.setdefault(civil_day(entry.at), DayTotals())
+        totals.sales += sale
+        totals.energy_centi_kwh += energy
+        for account, fen in entry.post:
+            self.balances[account] = self.balances.get(account, 0) + fen
+            if account.startswith("sold:"):
+                totals.sold_fen -= fen
+            if account == "cash:box" and entry.kind == "note.stacked":
+                totals.cash_fen += fen
+            if account.startswith("owed:") and entry.sale is not None:
+                self.open_sales[entry.sale] = self.open_sales.get(entry.sale, 0) + fen
+        if entry.kind == CLOSED and entry.sale is not None:
+            self.open_sales.pop(entry.sale, None)
+
+
+def _energy(entry: Entry) -> int:
+    """0.01 kWh that a verified write put on a card."""
+    if entry.kind != "write.done":
+        return 0
+    energy = entry.data.get("energy")
+    if type(energy) is not int or not 0 <= energy <= FEN_MAX:
+        raise LedgerFault("L-501", f"write.done with energy {energy!r}")
+    return energy

@@ -1,0 +1,223 @@
+"""The store: head office's database, one lock per log, nothing acknowledged before its COMMIT.
+
+A log is changed only inside ``turn``: one thread, one transaction. SQLite's is ``BEGIN IMMEDIATE`` (WAL,
+``synchronous=FULL``); on PostgreSQL the log's row is locked. Frontiers are kept in memory; they are made from the
+stored leaf hashes and held against the newest stored checkpoint, so a damaged database is found before it is cosigned.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+
+from peewee import Database, PeeweeException, SchemaManager, SqliteDatabase
+from playhouse import db_url
+
+from kiosk.hq.tables import TABLES, Alarm, Evidence, Log, OwnKey, StoredCheckpoint, StoredEntry
+from kiosk.ledger.note import Checkpoint, Vkey, parse_checkpoint_note
+from kiosk.ledger.tree import EMPTY_ROOT, Frontier
+from kiosk.model.errors import LedgerFault
+
+BUSY_TIMEOUT_S = 30
+ROWS_AT_ONCE = 500  # a statement of SQLite takes 32,766 values
+LEAVES_AT_ONCE = 65_536
+PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1}
+
+
+def log_hash(origin: str) -> str:
+    """<H>: lower-case hex SHA-256 of the origin."""
+    return sha256(origin.encode()).hexdigest()
+
+
+def open_database(url: str) -> Database:
+    """The database a URL names, e.g. ``sqlite:////srv/hq/hq.db``. Raises LedgerFault L-502."""
+    try:
+        options = {"timeout": BUSY_TIMEOUT_S, "pragmas": PRAGMAS} if url.startswith("sqlite") else {}
+        database: Database = db_url.connect(url, **options)  # type: ignore[no-untyped-call]
+    except (RuntimeError, ImportError, PeeweeException) as error:
+        raise LedgerFault("L-502", f"this kind of database cannot be used: {error}") from error
+    except ValueError:  # its text holds the URL, and that may hold a password
+        text = "the database's URL is not understood; it is like sqlite:////srv/hq/hq.db"
+        raise LedgerFault("L-502", text) from None
+    return database
+
+
+class Store:
+    """Head office's database. Any thread may call."""
+
+    def __init__(self, url: str) -> None:
+        """Makes what tables are missing. Raises LedgerFault L-502."""
+        self.database = open_database(url)
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks_turn = threading.Lock()
+        self._frontiers: dict[int, Frontier] = {}
+        with _faults():
+            # This connection stays open: SQLite would empty and delete its WAL whenever the last one closes.
+            self.database.connect(reuse_if_open=True)
+            for table in TABLES:
+                SchemaManager(table, database=self.database).create_all(safe=True)
+
+    def close(self) -> None:
+        """Closes this thread's connection."""
+        with _faults():
+            self.database.close()
+
+    @contextmanager
+    def session(self) -> Iterator[Database]:
+        """A connection for reading. Raises LedgerFault L-502 when the database fails."""
+        with _faults():
+            opened = self.database.connect(reuse_if_open=True)
+            try:
+                yield self.database
+            finally:
+                if opened:
+                    self.database.close()
+
+    def log(self, log_id: str) -> Log | None:
+        """The log of this <H>, as it stands now."""
+        with self.session() as database:
+            found: Log | None = Log.select().where(Log.hash == log_id).first(database)
+            return found
+
+    def logs(self) -> list[Log]:
+        """Every log, by origin."""
+        with self.session() as database:
+            return list(Log.select().order_by(Log.origin).execute(database))
+
+    def own_keys(self) -> list[str]:
+        """Every vkey head office has cosigned with."""
+        with self.session() as database:
+            return [key.vkey for key in OwnKey.select().order_by(OwnKey.vkey).execute(database)]
+
+    def add_own_key(self, vkey: Vkey) -> None:
+        """Remembers a key of head office, for notes that come back after it was changed."""
+        with self.session() as database:
+            OwnKey.insert(vkey=str(vkey)).on_conflict_ignore().execute(database)
+
+    def add_log(self, vkey: Vkey, now_ms: int) -> bool:
+        """Enrols a terminal's epoch; False if it was already. Raises LedgerFault L-505 if it is under another key."""
+        with self.session() as database, self.transaction():
+            known = Log.select().where(Log.origin == vkey.name).first(database)
+            if known is None:
+                row = {"hash": log_hash(vkey.name), "origin": vkey.name, "vkey": str(vkey), "enrolled_ms": now_ms}
+                Log.insert(row).execute(database)
+            elif known.vkey != str(vkey):
+                raise LedgerFault("L-505", f"{vkey.name} is enrolled with another key; a new key needs a new epoch")
+            return known is None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; durable when it ends without an exception."""
+        atomic = self.database.atomic("IMMEDIATE") if self._is_sqlite else self.database.atomic()
+        with _faults(), atomic:
+            yield
+
+    @contextmanager
+    def turn(self, log_id: str) -> Iterator[Turn | None]:
+        """The one who may change this log; None if there is no such log. COMMIT when it ends without an exception."""
+        with self._locks_turn:
+            lock = self._locks[log_id]
+        with lock, self.session() as database:
+            with self.transaction():
+                query = Log.select().where(Log.hash == log_id)
+                log = (query if self._is_sqlite else query.for_update()).first(database)
+                turn = None if log is None else Turn(database, log, self._frontiers.get(log.id))
+                yield turn
+            if turn is not None and turn.frontier_made is not None:
+                self._frontiers[turn.log.id] = turn.frontier_made
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return isinstance(self.database, SqliteDatabase)
+
+
+class Turn:
+    """One log inside its transaction. ``log`` is the row as it was read, kept up to date by ``set``."""
+
+    def __init__(self, database: Database, log: Log, frontier: Frontier | None) -> None:
+        self.database = database
+        self.log = log
+        self.frontier_made: Frontier | None = frontier
+
+    def set(self, **fields: Any) -> None:
+        """Changes columns of the log's row."""
+        Log.update(**fields).where(Log.id == self.log.id).execute(self.database)
+        for name, value in fields.items():
+            setattr(self.log, name, value)
+
+    def frontier(self) -> Frontier:
+        """Of all stored entries. Raises LedgerFault L-501 if they do not make the newest stored checkpoint."""
+        known, newest = self.frontier_made, self.newest()
+        root = EMPTY_ROOT if newest is None else newest.root
+        if known is None or known.size != self.log.size or known.root() != root:
+            known = Frontier(self.leaves(self.log.size))
+            if known.size != self.log.size or known.root() != root:
+                raise LedgerFault("L-501", f"the stored entries of {self.log.origin} do not make its checkpoint")
+            self.frontier_made = known
+        return known
+
+    def root_at(self, size: int) -> bytes:
+        """Root of the first ``size`` stored entries; there are so many."""
+        note = self.note_at_least(size)
+        if note is not None:
+            checkpoint, _ = parse_checkpoint_note(note)
+            if checkpoint.size == size:
+                return checkpoint.root
+        return Frontier(self.leaves(size)).root()
+
+    def leaves(self, size: int) -> Iterator[bytes]:
+        """Leaf hashes of the first ``size`` entries."""
+        for first in range(0, size, LEAVES_AT_ONCE):
+            end = min(size, first + LEAVES_AT_ONCE)
+            here = (StoredEntry.log == self.log.id) & (StoredEntry.seq >= first) & (StoredEntry.seq < end)
+            query = StoredEntry.select(StoredEntry.leaf).where(here).order_by(StoredEntry.seq)
+            yield from [bytes(leaf) for (leaf,) in query.tuples().execute(self.database)]
+
+    def newest(self) -> Checkpoint | None:
+        """The checkpoint of all stored entries."""
+        note = self.note_at_least(self.log.size) if self.log.size else None
+        return None if note is None else parse_checkpoint_note(note)[0]
+
+    def note_at_least(self, size: int) -> str | None:
+        """The smallest stored checkpoint note of at least this size, verbatim."""
+        here = (StoredCheckpoint.log == self.log.id) & (StoredCheckpoint.size >= size)
+        row = StoredCheckpoint.select().where(here).order_by(StoredCheckpoint.size).first(self.database)
+        return None if row is None else str(row.note)
+
+    def append(self, entries: Sequence[bytes], leaves: Sequence[bytes], note: str, frontier: Frontier) -> None:
+        """Adds entries behind the stored ones, and the checkpoint note of the size they make."""
+        first = self.log.size
+        rows = [
+            {"log": self.log.id, "seq": first + place, "content": entry, "leaf": leaf}
+            for place, (entry, leaf) in enumerate(zip(entries, leaves, strict=True))
+        ]
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            StoredEntry.insert_many(rows[start : start + ROWS_AT_ONCE]).execute(self.database)
+        StoredCheckpoint.insert(log=self.log.id, size=frontier.size, note=note).execute(self.database)
+        self.set(size=frontier.size)
+        self.frontier_made = frontier
+
+    def add_evidence(self, at_ms: int, refused: str, held: str, leaves: Sequence[bytes]) -> None:
+        """Keeps the proof of a fork."""
+        row = {"log": self.log.id, "at_ms": at_ms, "refused": refused, "held": held, "leaves": b"".join(leaves)}
+        Evidence.insert(row).execute(self.database)
+
+    def alarm(self, at_ms: int, what: str, detail: str = "", *, once: bool = True) -> bool:
+        """Puts something before the people at head office; once, however often the terminal repeats it. Was it new?"""
+        same = (Alarm.log == self.log.id) & (Alarm.what == what) & (Alarm.detail == detail)
+        new = not once or Alarm.select().where(same).first(self.database) is None
+        if new:
+            Alarm.insert(log=self.log.id, at_ms=at_ms, what=what, detail=detail).execute(self.database)
+        return new
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except PeeweeException as error:
+        raise LedgerFault("L-502", f"head office's database: {error}") from error

@@ -1,0 +1,162 @@
+"""Head office's tables. SQLite by default; PostgreSQL by its URL, for which each log's row is the lock.
+
+``entries`` and ``checkpoints`` are the truth and only grow. ``days``, ``balances``, ``opensales`` and ``parked`` are
+projections: ``books.rebuild`` makes them again from the entries. Everything here stays inside ``kiosk.hq``.
+"""
+
+from __future__ import annotations
+
+from peewee import (
+    AutoField,
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    CharField,
+    CompositeKey,
+    ForeignKeyField,
+    Model,
+    TextField,
+)
+
+
+class Log(Model):
+    """One epoch of one terminal: everything head office knows about its ledger. Times in UTC ms."""
+
+    id = AutoField()
+    hash = CharField(64, unique=True)  # <H> of the URLs
+    origin = CharField(120, unique=True)
+    vkey = TextField()
+    enrolled_ms = BigIntegerField()
+    blocked = BooleanField(default=False)
+    quarantined = BooleanField(default=False)
+    size = BigIntegerField(default=0)  # entries stored
+    cosigned_size = BigIntegerField(default=0)
+    cosigned_note = TextField(default="")  # what the last 200 said
+    cosigned_time = BigIntegerField(default=0)  # POSIX seconds; never falls
+    floor_size = BigIntegerField(default=0)  # a restored head office must reach this before it cosigns; 0: none
+    floor_note = TextField(default="")
+    claimed_size = BigIntegerField(default=0)  # the largest size the terminal ever signed before our eyes
+    contact_ms = BigIntegerField(default=0)  # last request with a good signature
+    booked_size = BigIntegerField(default=0)  # entries the projections have seen
+    boot = CharField(20, default="0")  # highest of the entries booked; may need 64 bits, so it is text
+
+    class Meta:
+        table_name = "logs"
+
+
+class StoredEntry(Model):
+    """One entry's bytes and its leaf hash."""
+
+    log = ForeignKeyField(Log, index=False)
+    seq = BigIntegerField()
+    content = BlobField()
+    leaf = BlobField()
+
+    class Meta:
+        table_name = "entries"
+        primary_key = CompositeKey("log", "seq")
+
+
+class StoredCheckpoint(Model):
+    """A checkpoint that a terminal signed and whose entries are here."""
+
+    log = ForeignKeyField(Log, index=False)
+    size = BigIntegerField()
+    note = TextField()
+
+    class Meta:
+        table_name = "checkpoints"
+        primary_key = CompositeKey("log", "size")
+
+
+class Evidence(Model):
+    """Two checkpoints that one key signed and that cannot both be true, and the leaf hashes that show it."""
+
+    id = AutoField()
+    log = ForeignKeyField(Log)
+    at_ms = BigIntegerField()
+    refused = TextField()  # the terminal's checkpoint that came, or a cosigned note that came back
+    held = TextField()  # the one head office holds
+    leaves = BlobField()  # 32 bytes each: up to the size of the larger one of those whose entries are known
+
+    class Meta:
+        table_name = "evidence"
+
+
+class Alarm(Model):
+    """Something a person at head office must see; ``what`` is a key of the console's texts."""
+
+    id = AutoField()
+    log = ForeignKeyField(Log)
+    at_ms = BigIntegerField()
+    what = CharField(40)
+    detail = TextField(default="")
+
+    class Meta:
+        table_name = "alarms"
+
+
+class OwnKey(Model):
+    """Every key head office has ever cosigned with."""
+
+    vkey = CharField(255, primary_key=True)
+
+    class Meta:
+        table_name = "ownkeys"
+
+
+class Projection(Model):
+    """What can be made again from the entries of a log."""
+
+    log = ForeignKeyField(Log, index=False)
+
+
+class Day(Projection):
+    """Totals of one log on one civil day (UTC+8, days since 1970). Money in fen, energy in 0.01 kWh."""
+
+    day = BigIntegerField()
+    sales = BigIntegerField(default=0)  # sales closed with credit on the card
+    sold_fen = BigIntegerField(default=0)
+    energy_centi_kwh = BigIntegerField(default=0)
+    cash_fen = BigIntegerField(default=0)  # notes into the box
+
+    class Meta:
+        table_name = "days"
+        primary_key = CompositeKey("log", "day")
+
+
+class Balance(Projection):
+    """What an account of a log stands at, in fen, debit positive."""
+
+    account = CharField(160)
+    fen = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "balances"
+        primary_key = CompositeKey("log", "account")
+
+
+class OpenSale(Projection):
+    """What a sale that is not closed yet has posted to ``owed:`` accounts, in fen."""
+
+    sale = CharField(32)  # hex
+    fen = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "opensales"
+        primary_key = CompositeKey("log", "sale")
+
+
+class Parked(Projection):
+    """An entry that is stored and cosigned, but could not be booked."""
+
+    seq = BigIntegerField()
+    why = TextField()
+
+    class Meta:
+        table_name = "parked"
+        primary_key = CompositeKey("log", "seq")
+
+
+PROJECTIONS: tuple[type[Projection], ...] = (Day, Balance, OpenSale, Parked)
+TABLES: tuple[type[Model], ...] = (Log, StoredEntry, StoredCheckpoint, Evidence, Alarm, OwnKey, *PROJECTIONS)
