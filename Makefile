@@ -12,7 +12,7 @@ setup:                ## install what is missing: Debian packages, .venv, fonts,
 	@scripts/setup
 
 check: lint           ## lint, types, imports and the fast tests: under a minute
-	@$(PYTHON) -m pytest -m "not slow"
+	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile
 
 lint:
 	@.venv/bin/ruff check .

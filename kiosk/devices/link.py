@@ -135,9 +135,9 @@ class PtyLine:
         """Ends the line; the host meets an error. Nobody may be in ``receive``."""
         if self._device < 0:
             return
+        with contextlib.suppress(OSError):  # first the name: the pair's number may soon be somebody else's
+            if str(self.path.readlink()) == self._target:
+                self.path.unlink()
         for end in (self._device, self._host, self._woken, self._waker):
             os.close(end)
         self._device = -1
-        with contextlib.suppress(OSError):
-            if str(self.path.readlink()) == self._target:
-                self.path.unlink()

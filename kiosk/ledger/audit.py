@@ -7,7 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kiosk.ledger.note import HEAD_OFFICE, TERMINAL, Checkpoint, Signature, Vkey, cosignature_time, signed_by
+from kiosk.ledger.note import (
+    HEAD_OFFICE,
+    TERMINAL,
+    Checkpoint,
+    Signature,
+    Vkey,
+    claimed_time,
+    cosignature_time,
+    signed_by,
+)
 from kiosk.ledger.totals import Totals
 from kiosk.ledger.walk import Walk
 from kiosk.model.errors import LedgerFault
@@ -45,7 +54,8 @@ class Report:
     kinds: Mapping[str, int]
     checkpoints: int  # signed ones that agree with the entries
     cosigned: Cosignature | None
-    own_key: bool  # no key was given: signatures were held against the key that the log itself names
+    cosigned_unchecked: int | None  # size of a cosigned checkpoint for which no key of head office was given
+    own_key: bool  # no terminal's key was given: signatures were held against the key that the log itself names
     problems: tuple[Problem, ...]  # the first PROBLEMS_MAX
     problem_count: int
 
@@ -69,6 +79,7 @@ class Audit:
         self._kinds: Counter[str] = Counter()
         self._held = 0
         self._cosigned: Cosignature | None = None
+        self._unchecked: int | None = None
         self._problems: list[Problem] = []
         self._count = 0
 
@@ -115,22 +126,30 @@ class Audit:
     def hold(self, checkpoint: Checkpoint, signature: Signature) -> None:
         """Holds a checkpoint of the present size against the entries and the key."""
         self.newest = max(self.newest, checkpoint.size)
+        key = self._key or self._trusted.get(checkpoint.origin)  # the second if entry 0 cannot be read
         if (checkpoint.size, checkpoint.root) != (self.size, self.walk.frontier.root()):
             self.complain(f"the checkpoint of size {checkpoint.size} has not the root of the entries")
-        elif self._key is None or not signed_by(self._key, checkpoint, signature):
+        elif key is None:
+            self.complain(f"there is no key to hold the checkpoint of size {checkpoint.size} against")
+        elif not signed_by(key, checkpoint, signature):
             self.complain(f"the signature on the checkpoint of size {checkpoint.size} does not hold")
         else:
             self._held += 1
 
     def hold_cosigned(self, checkpoint: Checkpoint, cosignature: Signature) -> None:
-        """Checks head office's cosignature, if a key of head office was given."""
+        """Checks head office's cosignature: its form, and itself if a key of head office was given."""
+        if claimed_time(cosignature) is None:
+            self.complain(f"the second signature on the checkpoint of size {checkpoint.size} is no cosignature")
+            return
+        if not self._offices:
+            self._unchecked = checkpoint.size
+            return
         for office in self._offices:
             time = cosignature_time(office, checkpoint, cosignature)
             if time is not None:
                 self._cosigned = Cosignature(checkpoint.size, time, office.name)
                 return
-        if self._offices:
-            self.complain(f"the cosignature on the checkpoint of size {checkpoint.size} does not hold")
+        self.complain(f"the cosignature on the checkpoint of size {checkpoint.size} does not hold")
 
     def report(self) -> Report:
         """What was found."""
@@ -142,6 +161,7 @@ class Audit:
             kinds=dict(sorted(self._kinds.items())),
             checkpoints=self._held,
             cosigned=self._cosigned,
+            cosigned_unchecked=self._unchecked,
             own_key=not self._trusted,
             problems=tuple(self._problems),
             problem_count=self._count,

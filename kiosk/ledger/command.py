@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 GOOD, WRONG, USAGE = 0, 1, 2
 PROBLEMS_SHOWN = 20
 KEY_FILE_BYTES_MAX = 1_048_576
+YEAR_10000 = 253_402_300_800  # POSIX seconds
 KEY_HELP = "a vkey, or a file of vkeys, one a line"
 PATH_HELP = "a journal (.db) or an export folder"
 
@@ -56,7 +57,7 @@ def add_parsers(subparsers: Subparsers) -> None:
     totals.set_defaults(run=_run(total_ledger))
     receipt = subparsers.add_parser("receipt", help="check a receipt's QR code").add_subparsers(required=True)
     receipts = receipt.add_parser("verify", help="check the text of a receipt's QR code, to the byte")
-    receipts.add_argument("text", help="PK1:… as scanned; it may hold double spaces: quote it")
+    receipts.add_argument("text", help="PK1:… as scanned, in single quotes: it may hold $ and double spaces")
     receipts.add_argument("--key", required=True, help=KEY_HELP)
     receipts.set_defaults(run=_run(verify_receipt))
 
@@ -69,8 +70,9 @@ def verify_ledger(arguments: argparse.Namespace) -> int:
     _say(f"root         {report.root.hex()}")
     _say(f"checkpoints  {report.checkpoints} signed by the terminal and right")
     if report.cosigned:
-        when = datetime.fromtimestamp(report.cosigned.time, UTC).isoformat()
-        _say(f"cosigned     {report.cosigned.size} entries, by {report.cosigned.name} at {when}")
+        _say(f"cosigned     {report.cosigned.size} entries, by {report.cosigned.name} at {_utc(report.cosigned.time)}")
+    elif report.cosigned_unchecked is not None:
+        _say(f"cosigned     {report.cosigned_unchecked} entries: NOT CHECKED, no key of head office was given")
     for kind, count in report.kinds.items():
         _say(f"  {kind:<18} {count}")
     return _verdict(report)
@@ -80,7 +82,7 @@ def total_ledger(arguments: argparse.Namespace) -> int:
     """Adds up a journal or an export, checking it on the way."""
     report = _check(arguments.path, arguments.key)
     if arguments.json:
-        sums = {"balances": dict(report.accounts), "kinds": dict(report.kinds)}
+        sums = {"balances": dict(report.accounts), "kinds": dict(report.kinds), "problems": report.problem_count}
         _say(json.dumps({"origin": report.origin, "size": report.size, "root": report.root.hex(), **sums}))
         return GOOD if report.good else WRONG
     _say("balances (debit positive)")
@@ -113,7 +115,7 @@ def verify_receipt(arguments: argparse.Namespace) -> int:
     entry = receipt.verify(vkeys[0])
     _say(f"The receipt is genuine: {receipt.origin} signed this sale as entry {entry.seq} of {receipt.size}.")
     _say("It does not show that head office has it.")
-    _say(f"  at        {datetime.fromtimestamp(entry.at // 1000, UTC).isoformat()} by the terminal's clock")
+    _say(f"  at        {_utc(entry.at // 1000)} by the terminal's clock")
     _say(f"  sale      {entry.sale.hex() if entry.sale else ''}")
     shown: dict[str, Any] = {"paid": Money, "written": Money, "kept": Money, "energy": Energy}
     for key, value in entry.data.items():
@@ -126,10 +128,10 @@ def _run(command: Any) -> Any:
         try:
             code: int = command(arguments)
         except _Usage as error:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(f"{_plain(str(error))}\n")
             return USAGE
         except LedgerFault as fault:
-            sys.stderr.write(f"{fault}\n")
+            sys.stderr.write(f"{_plain(str(fault))}\n")
             return WRONG
         return code
 
@@ -156,10 +158,10 @@ def _verdict(report: Report) -> int:
         where = "log" if problem.seq is None else f"entry {problem.seq}"
         _say(f"  {where}: {problem.words}")
     if not report.good:
-        _say(f"DOES NOT VERIFY: {report.problem_count} problems.")
+        _say(f"DOES NOT VERIFY: {report.problem_count} problem{'s' if report.problem_count > 1 else ''}.")
         return WRONG
     if report.own_key:
-        _say("It agrees with itself. No key was given: that says nothing about who signed it.")
+        _say("It agrees with itself. No key of a terminal was given: that says nothing about who signed it.")
     else:
         _say("It verifies with the given key.")
     return GOOD
@@ -169,9 +171,12 @@ def _vkeys(text: str) -> list[Vkey]:
     """A vkey has two ``+``; anything else is a file's name."""
     lines = [text] if text.count("+") >= 2 and not Path(text).is_file() else _text(Path(text)).split("\n")
     try:
-        return [Vkey.parse(line) for line in lines if line]
+        vkeys = [Vkey.parse(line) for line in lines if line]
     except LedgerFault as fault:
         raise _Usage(f"not a key: {fault.args[0]}") from fault
+    if not vkeys:
+        raise _Usage(f"{text} holds no key")
+    return vkeys
 
 
 def _text(path: Path) -> str:
@@ -183,8 +188,18 @@ def _text(path: Path) -> str:
         raise _Usage(f"{path} cannot be read: {error}") from error
 
 
+def _utc(seconds: int) -> str:
+    """A time in POSIX seconds; the bare number beyond the year 9999, where no calendar here goes."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds < YEAR_10000 else f"{seconds} s after 1970"
+
+
+def _plain(line: str) -> str:
+    """One line that shows what it says: what the checked texts hold must not look like our own words."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
+
+
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(_plain(line) + "\n")
 
 
 def _progress(done: int) -> None:

@@ -262,10 +262,10 @@ class Journal(_Rows):
         with _faults("L-501"):
             _check_format(self._connection)
         walk = Walk()
-        for _, raw, leaf in self.rows():
+        for seq, raw, leaf in self.rows():
             self._last = walk.take(raw)
-            if leaf != walk.leaf:
-                raise LedgerFault("L-501", f"the leaf hash of entry {self._last.seq} is another")
+            if (seq, leaf) != (walk.seq, walk.leaf):
+                raise LedgerFault("L-501", f"entry {walk.seq} is stored as another, or with another leaf hash")
             if walk.vkey != self._vkey:
                 raise LedgerFault("L-505", f"the key at hand is not that of {walk.vkey}")
             if walk.frontier.size % PAGE == 0:

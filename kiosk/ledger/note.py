@@ -244,13 +244,20 @@ def open_cosigned(text: str, terminal: Vkey, head_offices: Iterable[Vkey]) -> Co
     raise LedgerFault("L-501", f"no cosignature of head office holds on the checkpoint of {checkpoint.origin}")
 
 
-def cosignature_time(vkey: Vkey, checkpoint: Checkpoint, line: Signature) -> int | None:
-    """POSIX seconds at which this head office cosigned; None if the line is not its, or does not hold."""
-    if vkey.type != HEAD_OFFICE or not line.is_by(vkey) or len(line.blob) != TIME_BYTES + SIGNATURE_BYTES:
+def claimed_time(line: Signature) -> int | None:
+    """POSIX seconds that a cosignature line of a head office says; None if it is not one in form. Verifies nothing."""
+    if not is_head_office(line.name) or len(line.blob) != TIME_BYTES + SIGNATURE_BYTES:
         return None
     time = int.from_bytes(line.blob[:TIME_BYTES])
-    holds = 0 < time <= TIME_MAX and vkey.verify(_cosigned(checkpoint, time), line.blob[TIME_BYTES:])
-    return time if holds else None
+    return time if 0 < time <= TIME_MAX else None
+
+
+def cosignature_time(vkey: Vkey, checkpoint: Checkpoint, line: Signature) -> int | None:
+    """POSIX seconds at which this head office cosigned; None if the line is not its, or does not hold."""
+    time = claimed_time(line)
+    if time is None or vkey.type != HEAD_OFFICE or not line.is_by(vkey):
+        return None
+    return time if vkey.verify(_cosigned(checkpoint, time), line.blob[TIME_BYTES:]) else None
 
 
 def sign_checkpoint(signer: Signer, checkpoint: Checkpoint) -> str:

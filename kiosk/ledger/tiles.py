@@ -103,16 +103,18 @@ def is_due(path: str, size: int) -> bool:
 def write_export(folder: Path, log: Log, cosigned: str | None = None) -> Iterator[int]:
     """Writes or renews an export of a log, in the order of contract 2 §5; yields the number of entries done.
 
-    ``cosigned``: head office's newest answer. Raises LedgerFault L-501 (entries and checkpoint do not agree, or
-    ``cosigned`` is another log's or larger), L-502 (cannot be written, or the folder holds something else).
+    ``cosigned``: head office's newest answer; without it the folder's own stays. Raises LedgerFault L-501 (entries and
+    checkpoint do not agree, or either cosigned one is not of this log as it is), L-502 (cannot be written, or the
+    folder holds something else).
     """
     note = log.newest()
     checkpoint, _ = parse_checkpoint_note(note)
     if cosigned is not None:
-        of, _, _ = parse_cosigned_note(cosigned)
-        if of.origin != checkpoint.origin or of.size > checkpoint.size:
-            raise LedgerFault("L-501", f"the cosigned checkpoint of {of.origin} at {of.size} does not belong here")
+        _check_cosigned(log, checkpoint, parse_cosigned_note(cosigned)[0], "the cosigned checkpoint")
     try:
+        found = _noted(folder, COSIGNED)
+        if found is not None and found.origin == checkpoint.origin:  # an older state of the ledger takes nothing away
+            _check_cosigned(log, checkpoint, found, f"{COSIGNED} in {folder}")
         _begin(folder, checkpoint.origin)
         frontier = Frontier()
         yield from _write_tiles(folder, log.entries(0, checkpoint.size), frontier)
@@ -179,6 +181,14 @@ def stale_files(folder: Path, size: int) -> Iterator[Path]:
                 yield path
 
 
+def _check_cosigned(log: Log, checkpoint: Checkpoint, cosigned: Checkpoint, name: str) -> None:
+    """Raises LedgerFault L-501 unless what head office cosigned is a beginning of this log."""
+    within = cosigned.origin == checkpoint.origin and cosigned.size <= checkpoint.size
+    if not within or root_hash(map(leaf_hash, log.entries(0, cosigned.size))) != cosigned.root:
+        of, size = cosigned.origin, cosigned.size
+        raise LedgerFault("L-501", f"{name}, of {of} at {size}, is not of this ledger as it is")
+
+
 def _write_tiles(folder: Path, entries: Iterable[bytes], frontier: Frontier) -> Iterator[int]:
     maker, bundle = TileMaker(), bytearray()
     for raw in entries:
@@ -209,8 +219,8 @@ def _begin(folder: Path, origin: str) -> None:
     strangers = sorted(path.name for path in folder.iterdir() if path.name not in _OURS and path.name[0] != ".")
     if strangers:
         raise LedgerFault("L-502", f"{folder} is not an export: it holds {strangers[0]}")
-    found = {name: _origin(folder, name) for name in (CHECKPOINT, COSIGNED)}
-    if set(found.values()) - {origin, None}:
+    found = {name: _noted(folder, name) for name in (CHECKPOINT, COSIGNED)}
+    if {of.origin for of in found.values() if of} - {origin}:
         raise LedgerFault("L-502", f"{folder} is the export of another log")
     torn = [name for name, of in found.items() if of is None]
     for name in (CHECKPOINT, CHECKPOINT + ".new", COSIGNED + ".new", *torn):
@@ -218,10 +228,11 @@ def _begin(folder: Path, origin: str) -> None:
     sync_folder(folder)
 
 
-def _origin(folder: Path, name: str) -> str | None:
-    """The log that a note in the folder is of; None if there is no such note, or it was torn."""
+def _noted(folder: Path, name: str) -> Checkpoint | None:
+    """What a note in the folder says; None if there is no such note, or it was torn."""
     try:
-        return Checkpoint.parse(Note.parse(read_note(folder, name) or "").body).origin
+        text = read_note(folder, name) or ""
+        return parse_cosigned_note(text)[0] if name == COSIGNED else Checkpoint.parse(Note.parse(text).body)
     except LedgerFault:
         return None
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 from kiosk.ledger.entry import Entry
 from kiosk.ledger.kinds import CLOSED
 
+Key = TypeVar("Key", bound=Hashable)
+
 
 class Totals:
-    """Adds up postings. Keeps accounts that are not at zero and sales that are open: as small as the business."""
+    """Adds up postings. Keeps accounts that are not at zero and sales that still owe: as small as the business."""
 
     __slots__ = ("_balances", "_owed")
 
     def __init__(self) -> None:
         self._balances: dict[str, int] = {}
-        self._owed: dict[bytes, int] = {}  # by sale, until it is closed
+        self._owed: dict[bytes, int] = {}  # by sale, closed or not: kept is the sum of all its postings
 
     @property
     def balances(self) -> Mapping[str, int]:
@@ -25,20 +28,25 @@ class Totals:
     def take(self, entry: Entry) -> str:
         """Books one entry. Returns what is wrong with it, or an empty text."""
         for account, fen in entry.post:
-            balance = self._balances.get(account, 0) + fen
-            if balance:
-                self._balances[account] = balance
-            else:
-                self._balances.pop(account, None)
+            _add(self._balances, account, fen)
             if entry.sale is not None and account.startswith("owed:"):
-                self._owed[entry.sale] = self._owed.get(entry.sale, 0) + fen
+                _add(self._owed, entry.sale, fen)
         return self._close(entry) if entry.kind == CLOSED else ""
 
     def _close(self, entry: Entry) -> str:
         if entry.sale is None:
             return "sale.closed without a sale"
-        owed = self._owed.pop(entry.sale, 0)
+        owed = self._owed.get(entry.sale, 0)
         kept = entry.data.get("kept", 0)
         if type(kept) is not int or kept != owed:
             return f"the sale's postings to owed sum to {owed} fen, and kept says {kept!r}"
         return ""
+
+
+def _add(sums: dict[Key, int], key: Key, fen: int) -> None:
+    """Adds to one sum; forgets it at zero."""
+    total = sums.get(key, 0) + fen
+    if total:
+        sums[key] = total
+    else:
+        sums.pop(key, None)

@@ -54,8 +54,10 @@ def verify_journal(log: Journalled, vkeys: Sequence[Vkey] = ()) -> Check:
     audit = Audit(vkeys)
     notes = audit.guarded(parse_checkpoint_note(text) for text in log.checkpoints())
     waiting = next(notes, None)
-    for _, raw, leaf in audit.guarded(log.rows()):
+    for seq, raw, leaf in audit.guarded(log.rows()):
         audit.take(raw)
+        if seq != audit.walk.seq:
+            audit.blame(f"it is stored as number {seq}")
         if leaf != audit.walk.leaf:
             audit.blame("the leaf hash stored with it is another")
         while waiting and waiting[0].size <= audit.size:
@@ -75,10 +77,14 @@ def verify_export(folder: Path, vkeys: Sequence[Vkey] = ()) -> Check:
     audit = Audit(vkeys)
     try:
         checkpoint, signature = _checkpoint(folder)
+    except LedgerFault as fault:
+        audit.complain(f"{CHECKPOINT}: {fault.args[0]}")
+        return audit.report()
+    cosigned = None
+    try:
         cosigned = _cosigned(folder, checkpoint)
     except LedgerFault as fault:
-        audit.complain(str(fault.args[0]))
-        return audit.report()
+        audit.complain(f"{COSIGNED}: {fault.args[0]}")
     maker = TileMaker()
     for index in range(-(-checkpoint.size // WIDTH)):
         for raw in audit.guarded(_bundle(folder, index, checkpoint.size)):
@@ -102,8 +108,11 @@ def verify_export(folder: Path, vkeys: Sequence[Vkey] = ()) -> Check:
 def _checkpoint(folder: Path) -> Signed:
     text = read_note(folder)
     if text is None:
-        raise LedgerFault("L-501", f"there is no {CHECKPOINT}: the export is unfinished, or is none")
-    return parse_checkpoint_note(text)
+        raise LedgerFault("L-501", "not there: the export is unfinished, or is none")
+    checkpoint, signature = parse_checkpoint_note(text)
+    if not checkpoint.size:
+        raise LedgerFault("L-501", "of an empty log: there is none without its log.opened")
+    return checkpoint, signature
 
 
 def _cosigned(folder: Path, checkpoint: Checkpoint) -> tuple[Checkpoint, Signature, Signature] | None:
@@ -112,7 +121,7 @@ def _cosigned(folder: Path, checkpoint: Checkpoint) -> tuple[Checkpoint, Signatu
         return None
     cosigned = parse_cosigned_note(text)
     if cosigned[0].origin != checkpoint.origin or not 0 < cosigned[0].size <= checkpoint.size:
-        raise LedgerFault("L-501", f"{COSIGNED} is another log's, or larger than {CHECKPOINT}")
+        raise LedgerFault("L-501", f"another log's, of an empty one, or larger than {CHECKPOINT}")
     return cosigned
 
 

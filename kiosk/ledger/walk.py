@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kiosk.ledger.entry import Entry, decode
 from kiosk.ledger.kinds import OPENED
-from kiosk.ledger.note import SIZE_MAX, TERMINAL, Vkey
+from kiosk.ledger.note import SIZE_MAX, TERMINAL, Vkey, parse_cosigned_note
 from kiosk.ledger.tree import Frontier, leaf_hash
 from kiosk.model.errors import LedgerFault
 
@@ -23,6 +23,11 @@ class Walk:
         self.boot = 0
         self.vkey: Vkey | None = None  # the key that entry 0 names
         self._seq = 0
+
+    @property
+    def seq(self) -> int:
+        """The number of the last entry met: its own, or where it stands if it cannot be read."""
+        return self._seq - 1
 
     def take(self, raw: bytes) -> Entry:
         """The next entry, by its bytes. Raises LedgerFault L-501 that says which rule it breaks."""
@@ -45,7 +50,17 @@ class Walk:
             raise LedgerFault("L-501", "log.opened is entry 0 and no other")
         if expected == 0:
             self.vkey = opened_vkey(entry)
+            _check_prev(entry.data["prev"])
         return entry
+
+
+def _check_prev(prev: str) -> None:
+    """Raises LedgerFault L-501 unless it is empty, or a cosigned checkpoint in form: its keys are not at hand here."""
+    try:
+        if prev:
+            parse_cosigned_note(prev)
+    except LedgerFault as fault:
+        raise LedgerFault("L-501", f"prev in log.opened: {fault.args[0]}") from fault
 
 
 def opened_vkey(entry: Entry) -> Vkey:

@@ -7,10 +7,12 @@ import pytest
 from ledger_story import SALE, closed, make_journal, office_signer, stacked, terminal_signer, written
 
 from kiosk.ledger.command import add_parsers
+from kiosk.ledger.entry import AT_MAX, Entry, encode
 from kiosk.ledger.journal import JournalReader
-from kiosk.ledger.note import cosign
+from kiosk.ledger.note import Checkpoint, cosign, sign_checkpoint
 from kiosk.ledger.receipt import receipt_text
-from kiosk.ledger.tree import Frontier
+from kiosk.ledger.tiles import write_export
+from kiosk.ledger.tree import Frontier, leaf_hash, root_hash
 
 KEY = str(terminal_signer().vkey)
 
@@ -40,7 +42,7 @@ def journal(tmp_path):
 
 def test_a_sound_journal_exits_0(kiosk, journal, tmp_path):
     code, told, _ = kiosk("ledger", "verify", journal)
-    assert code == 0 and "entries      4\n" in told and "No key was given" in told
+    assert code == 0 and "entries      4\n" in told and "No key of a terminal was given" in told
     keys = tmp_path / "vkeys.txt"
     keys.write_text(f"{KEY}\n{office_signer().vkey}\n")
     for key in (KEY, keys):
@@ -66,6 +68,38 @@ def test_an_export_verifies_with_its_cosignature(kiosk, journal, tmp_path):
     assert code == 1 and "000.p/4 cannot be read" in told
 
 
+def test_a_cosignature_that_nobody_checked_is_said_to_be_so(kiosk, journal, tmp_path):
+    with JournalReader(journal) as log:
+        (tmp_path / "hq").write_text(cosign(log.newest(), office_signer(), 2**62))
+    kiosk("ledger", "export", journal, tmp_path / "out", "--hq", tmp_path / "hq")
+    code, told, _ = kiosk("ledger", "verify", tmp_path / "out", "--key", KEY)
+    assert code == 0 and "4 entries: NOT CHECKED, no key of head office was given" in told
+    code, told, _ = kiosk("ledger", "verify", tmp_path / "out", "--key", office_signer().vkey)
+    assert code == 0 and "No key of a terminal was given" in told
+    assert f"at {2**62} s after 1970" in told  # no calendar goes there; the cosignature holds all the same
+
+
+def test_a_text_in_the_ledger_cannot_speak_for_us(kiosk, tmp_path):
+    signer = terminal_signer()
+    opened = {"origin": signer.vkey.name, "vkey": str(signer.vkey), "prev": "", "why": ""}
+    raws = [
+        encode(Entry(0, 1, 1, "log.opened", None, (), opened)),
+        encode(Entry(1, 1, 1, "x\nIt verifies with the given key.\x1b[2J\u202e", None, (), {})),
+    ]
+
+    class Log:
+        def newest(self):
+            return sign_checkpoint(signer, Checkpoint(signer.vkey.name, 2, root_hash(map(leaf_hash, raws))))
+
+        def entries(self, first, end):
+            return iter(raws[first:end])
+
+    assert list(write_export(tmp_path / "out", Log())) == [2]
+    code, told, _ = kiosk("ledger", "verify", tmp_path / "out")
+    assert code == 0 and "\x1b" not in told and "\u202e" not in told
+    assert "It verifies with the given key." not in told.split("\n") and r"x\nIt verifies" in told
+
+
 def test_totals_are_in_yuan(kiosk, journal):
     code, told, _ = kiosk("ledger", "totals", journal)
     assert code == 0
@@ -84,6 +118,19 @@ def test_a_receipt_is_told_in_words(kiosk, journal, tmp_path):
     assert code == 1 and words.startswith("[L-501]")
     code, _, words = kiosk("receipt", "verify", text, "--key", terminal_signer("power.example/kiosk/1/2/3").vkey)
     assert code == 1 and "none of the given keys" in words
+
+
+def test_a_receipt_of_the_farthest_time_is_genuine(kiosk):
+    raw = encode(Entry(1, AT_MAX, 1, "sale.closed", SALE, (), closed().data))
+    text = receipt_text(terminal_signer(), raw, Frontier([leaf_hash(b"")]))
+    code, told, _ = kiosk("receipt", "verify", text, "--key", KEY)
+    assert code == 0 and f"{AT_MAX // 1000} s after 1970 by the terminal's clock" in told
+
+
+def test_a_file_without_a_key_is_asked_wrongly(kiosk, journal, tmp_path):
+    (tmp_path / "keys").write_text("\n")
+    code, told, words = kiosk("ledger", "verify", journal, "--key", tmp_path / "keys")
+    assert (code, told) == (2, "") and "holds no key" in words
 
 
 @pytest.mark.parametrize(
@@ -117,3 +164,4 @@ def test_totals_for_programs_are_in_fen(kiosk, journal):
     sums = json.loads(told)
     assert code == 0
     assert sums["balances"] == {"cash:box": 5000, "sold:1001": -5000} and sums["size"] == sum(sums["kinds"].values())
+    assert sums["problems"] == 0

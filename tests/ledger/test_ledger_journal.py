@@ -160,6 +160,7 @@ TAMPERED = {
         "UPDATE entry SET seq = 2 WHERE seq = 3",
         "UPDATE entry SET seq = 3 WHERE seq = 99",
     ),
+    "one stored under another number": ("UPDATE entry SET seq = 9 WHERE seq = 4",),
     "one twice": ("INSERT INTO entry SELECT 5, bytes, leaf FROM entry WHERE seq = 4",),
     "a leaf hash edited": ("UPDATE entry SET leaf = zeroblob(32) WHERE seq = 1",),
     "a root edited": ("UPDATE checkpoint SET root = zeroblob(32) WHERE size = 5",),

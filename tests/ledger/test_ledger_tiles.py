@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ledger_story import make_journal, office_signer, repeated, stacked, terminal_signer, written
+from ledger_story import ORIGIN, make_journal, office_signer, repeated, stacked, terminal_signer, written
 
 from kiosk.ledger import tiles
 from kiosk.ledger.journal import JournalReader
-from kiosk.ledger.note import cosign
+from kiosk.ledger.note import Checkpoint, Signature, cosign, sign_checkpoint
 from kiosk.ledger.tiles import (
     TileMaker,
     is_due,
@@ -21,7 +21,7 @@ from kiosk.ledger.tiles import (
     width_at,
     write_export,
 )
-from kiosk.ledger.tree import leaf_hash, root_hash
+from kiosk.ledger.tree import EMPTY_ROOT, leaf_hash, root_hash
 from kiosk.ledger.verify import finish, verify_export
 from kiosk.model.errors import LedgerFault
 
@@ -217,6 +217,45 @@ def test_a_bent_export_does_not_verify(folder, bend):
     assert not found.good and found.problems
 
 
+def test_a_checkpoint_of_nothing_does_not_verify(tmp_path):
+    (tmp_path / "checkpoint").write_text(sign_checkpoint(terminal_signer(), Checkpoint(ORIGIN, 0, EMPTY_ROOT)))
+    assert "empty log" in report(tmp_path).problems[0].words
+
+
+def test_a_bent_cosigned_checkpoint_does_not_hide_the_rest(folder):
+    (folder / "checkpoint.hq").write_text("hello\n")
+    (folder / "tile/1/000.p/2").unlink()
+    found = report(folder)
+    assert found.size == 600 and found.checkpoints == 1 and found.problem_count == 2
+    assert found.problems[0].words.startswith("checkpoint.hq: ")
+
+
+def with_second(folder, line):
+    """Puts another line in the place of head office's."""
+    note = (folder / "checkpoint").read_text()
+    (folder / "checkpoint.hq").write_text(note + line)
+    return finish(verify_export(folder, KEYS[:1]))
+
+
+def test_without_head_offices_key_its_line_must_still_be_one(folder):
+    note = (folder / "checkpoint").read_text()
+    good = cosign(note, office_signer(), 5).removeprefix(note)
+    found = with_second(folder, good)
+    assert found.good and found.cosigned is None and found.cosigned_unchecked == 600
+    vkey, blob = office_signer().vkey, (5).to_bytes(8, "big") + bytes(64)
+    bent = [
+        Signature(vkey.name, vkey.key_id, bytes(8) + bytes(64)),  # time 0
+        Signature(vkey.name, vkey.key_id, bytes([128]) + bytes(71)),  # time beyond 2^63 − 1
+        Signature(vkey.name, vkey.key_id, bytes(64)),
+        Signature("power.example/prices/1", vkey.key_id, blob),
+        Signature(ORIGIN, vkey.key_id, blob),
+    ]
+    for line in map(str, bent):
+        assert [each.words for each in with_second(folder, line).problems] == [
+            "the second signature on the checkpoint of size 600 is no cosignature"
+        ]
+
+
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path, path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "checkpoint").write_text("mine\n")
@@ -249,6 +288,31 @@ def test_a_cosigned_checkpoint_that_does_not_belong_is_not_written(tmp_path, pat
             assert fault.value.code == "L-501" and journal.size == 1
         small.close()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_cosigned_checkpoint_with_another_root_is_not_written(folder, path):
+    forked = sign_checkpoint(terminal_signer(), Checkpoint(ORIGIN, 300, bytes(32)))
+    with JournalReader(path) as log, pytest.raises(LedgerFault) as fault:
+        finish_writing(folder, log, cosign(forked, office_signer(), 5))
+    assert fault.value.code == "L-501" and report(folder).good  # the export that was there is whole
+
+
+def test_an_older_state_of_the_ledger_is_not_written_over_what_head_office_cosigned(folder, tmp_path):
+    before = {name: (folder / name).read_bytes() for name in files(folder)}
+    with make_journal(tmp_path / "old.db") as journal, JournalReader(tmp_path / "old.db") as log:
+        for count in (1, 700):  # smaller; larger, but another branch
+            journal.append(repeated(count))
+            with pytest.raises(LedgerFault) as fault:
+                finish_writing(folder, log)
+            assert fault.value.code == "L-501" and "checkpoint.hq in" in fault.value.args[0]
+    assert {name: (folder / name).read_bytes() for name in files(folder)} == before
+
+
+def test_a_torn_cosigned_checkpoint_in_the_folder_is_taken_away(folder, path):
+    copy(folder / "checkpoint", folder / "checkpoint.hq")  # without head office's line
+    with JournalReader(path) as log:
+        finish_writing(folder, log)
+    assert "checkpoint.hq" not in files(folder) and report(folder).good
 
 
 def test_entries_that_are_not_the_checkpoints_get_none(tmp_path, path):

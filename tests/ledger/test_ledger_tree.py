@@ -71,6 +71,41 @@ def test_a_public_consistency_proof():
     assert not consistent(2, first, 5, second, [*proof, proof[0]])
 
 
+@pytest.mark.parametrize(
+    ("index", "size", "proof"),
+    [  # inclusion/1 to 3, happy-path.json, of the same source
+        (
+            0,
+            8,
+            [
+                "lqKW0iTyhcZ77pPDD4owkVfw2qNdxbh+QQt4YwoJz8c=",
+                "Xwg/ChozygdqlSeYMlgNs+DvRYS9/x9UyKNg9Q3jAx4=",
+                "a0eq8p7jwq+a+Im8H7klTavTEXfxYjLdaqsDXKOb9uQ=",
+            ],
+        ),
+        (
+            5,
+            8,
+            [
+                "vBoGQ7EuTS18d5GPROD095qDi2z57FtcKD4fTYhZnms=",
+                "yoVOoSjtBQtBs1/8G4e46yveRh6eO1WW7Oa51ZdaCuA=",
+                "037kGJdt2VdTwcc4Yrk5j6Kiz5tP8P3+izDNlSCWFLc=",
+            ],
+        ),
+        (2, 3, ["+sVCA+fMaWzw38tCySodnbr3CtnmIfS9jZhmLwDjwSU="]),
+    ],
+)
+def test_the_public_inclusion_proofs(index, size, proof):
+    root, hashes = bytes.fromhex(ROOTS[size]), b64(*proof)
+    assert list(inclusion_proof(LEAVES, index, size)) == hashes
+    assert included(index, size, LEAVES[index], hashes, root)
+    assert not included(index, size, LEAVES[index], hashes[::-1], root) or len(hashes) == 1
+    for wrong in (index ^ 1, index ^ 2, index + size):  # leafIdx-XOR-@2.json and its like
+        assert not included(wrong, size, LEAVES[index], hashes, root)
+    assert not included(index, 2 * size, LEAVES[index], hashes, root)
+    assert not included(index, size, LEAVES[index], [*hashes, b""], root)  # trailing-garbage.json
+
+
 @given(st.integers(1, 70))
 @settings(max_examples=40)
 def test_roots_are_those_of_the_definition(size):

@@ -4,11 +4,23 @@ import sqlite3
 import tracemalloc
 
 import pytest
-from ledger_story import OWED, SALE, closed, make_journal, office_signer, repeated, stacked, terminal_signer, written
+from ledger_story import (
+    ORIGIN,
+    OWED,
+    SALE,
+    closed,
+    make_journal,
+    office_signer,
+    repeated,
+    stacked,
+    terminal_signer,
+    written,
+)
 
-from kiosk.ledger.audit import PROBLEMS_MAX
+from kiosk.ledger.audit import PROBLEMS_MAX, Audit
 from kiosk.ledger.entry import Draft, Entry, encode
 from kiosk.ledger.journal import JournalReader
+from kiosk.ledger.note import Checkpoint, cosign, parse_checkpoint_note, sign_checkpoint
 from kiosk.ledger.totals import Totals
 from kiosk.ledger.verify import finish, verify_journal
 from kiosk.ledger.walk import Walk
@@ -16,6 +28,7 @@ from kiosk.model.errors import LedgerFault
 
 SIGNER = terminal_signer()
 OPENED = {"origin": SIGNER.vkey.name, "vkey": str(SIGNER.vkey), "prev": "", "why": ""}
+PREV = sign_checkpoint(SIGNER, Checkpoint(SIGNER.vkey.name, 9, bytes(32)))  # an old epoch's, not cosigned
 
 
 @pytest.fixture
@@ -68,6 +81,7 @@ def test_another_key_of_the_name_or_none_of_the_name_is_a_problem(path):
         ("UPDATE entry SET bytes = x'a0' WHERE seq = 5", 5),
         ("DELETE FROM entry WHERE seq = 5", 5),
         ("UPDATE entry SET leaf = zeroblob(32) WHERE seq = 5", 5),
+        ("UPDATE entry SET seq = 8 WHERE seq = 7", 7),
         ("UPDATE checkpoint SET root = zeroblob(32) WHERE size = 3", None),
         ("UPDATE checkpoint SET signature = zeroblob(64) WHERE size = 3", None),
         ("DELETE FROM checkpoint WHERE size = 8", None),
@@ -138,6 +152,15 @@ def test_a_closed_sale_names_what_it_keeps(kept, owed, wrong):
     assert bool(totals.take(entry(3, "sale.closed", data={"kept": kept} if kept else {}, sale=SALE))) is wrong
 
 
+def test_kept_counts_what_the_sale_posted_before_it_was_closed_a_first_time():
+    owing, paid = (("cash:box", 5000), (OWED, -5000)), ((OWED, 5000), ("sold:1001", -5000))
+    for post, kept, wrong in ((), -5000, False), ((), 0, True), (paid, 0, False), (paid, 5000, True):
+        totals = Totals()
+        assert totals.take(entry(1, "note.stacked", post=owing, sale=SALE)) == ""
+        assert totals.take(entry(2, "sale.closed", data={"kept": -5000}, sale=SALE)) == ""
+        assert bool(totals.take(entry(3, "sale.closed", data={"kept": kept}, post=post, sale=SALE))) is wrong
+
+
 def test_kept_zero_may_be_there_and_a_sale_must():
     totals = Totals()
     assert totals.take(entry(1, "sale.closed", data={"kept": 0}, sale=SALE)) == ""
@@ -181,13 +204,35 @@ def test_the_rules_between_entries():
 
 @pytest.mark.parametrize(
     "change",
-    [{"vkey": "x"}, {"origin": "a/kiosk/b/c/1"}, {"prev": 0}, {"more": ""}, {"vkey": str(office_signer().vkey)}],
+    [
+        {"vkey": "x"},
+        {"origin": "a/kiosk/b/c/1"},
+        {"prev": 0},
+        {"prev": "nonsense"},
+        {"prev": PREV},
+        {"more": ""},
+        {"vkey": str(office_signer().vkey)},
+    ],
 )
 def test_log_opened_names_its_own_key(change):
     with pytest.raises(LedgerFault):
         walked(entry(0, "log.opened", data={**OPENED, **change}))
     with pytest.raises(LedgerFault):
         walked(entry(0, "log.opened", data={key: text for key, text in OPENED.items() if key != "why"}))
+
+
+def test_log_opened_may_hold_the_old_epochs_cosigned_checkpoint():
+    opened = entry(0, "log.opened", data={**OPENED, "prev": cosign(PREV, office_signer(), 5)})
+    assert walked(opened, entry(1)).frontier.size == 2
+
+
+def test_a_given_key_still_serves_when_entry_0_cannot_be_read():
+    for vkeys, told in ((SIGNER.vkey,), []), ((), ["there is no key to hold the checkpoint of size 1 against"]):
+        audit = Audit(vkeys)
+        audit.take(b"")
+        audit.hold(*parse_checkpoint_note(sign_checkpoint(SIGNER, Checkpoint(ORIGIN, 1, audit.walk.frontier.root()))))
+        words = [problem.words for problem in audit.report().problems]
+        assert words == ["entry 0: not an entry: 0 bytes", *told]
 
 
 def test_a_draft_is_not_an_entry():
