@@ -17,7 +17,7 @@ from kiosk.drivers.host import DriverProcess
 from kiosk.drivers.manifest import Manifest
 from kiosk.drivers.sdk.kit import report, states
 from kiosk.drivers.sdk.kit.bench import Bench
-from kiosk.drivers.sdk.kit.folder import CardMaker, CpuCardMaker, load_folder
+from kiosk.drivers.sdk.kit.folder import CardMaker, CpuCardMaker, VendorFolder, load_folder, no_bench
 from kiosk.drivers.sdk.kit.rules import RULES, conforms, run
 from kiosk.drivers.sdk.kit.verdict import Verdict
 from kiosk.model.cardport import CardPort
@@ -54,6 +54,7 @@ def main(
     given = parser.parse_args(arguments)
     try:
         folder = load_folder(given.folder)
+        _try_maker(folder, card_maker)
     except ConfigFault as fault:
         out.write(f"{fault}\n")
         return 2
@@ -70,18 +71,29 @@ def main(
     return 0 if conforms(verdicts) else 1
 
 
+def _try_maker(folder: VendorFolder, card_maker: CardMaker) -> None:
+    """Raises ConfigFault F-703 where there is no virtual card of the folder's family."""
+    chip = folder.chip
+    if chip is not None:
+        try:
+            card_maker(folder.type_name, bytes(chip.size), bytes(chip.secret))
+        except ValueError as fault:
+            raise no_bench(folder.type_name, folder.manifest.folder) from fault
+
+
 def check(bench: Bench, out: TextIO) -> list[Verdict]:
     """Tries every rule and writes each verdict as it comes; on a terminal the rule in work is shown below."""
     bench.progress = _ticker(out)
     vendor = bench.folder.manifest.vendor
     started = time.monotonic()
     out.write(f"{vendor.abbr} {vendor.zh} / {vendor.en}: {len(RULES)} rules of contract 1\n")
-    verdicts = []
+    verdicts: list[Verdict] = []
     for verdict in run(bench):
         bench.progress("")
-        out.write(report.line(verdict))
+        out.write(report.line(verdict, verdicts))
         out.flush()
         verdicts.append(verdict)
+    bench.remarks += report.untried(verdicts)
     for remark in bench.remarks:
         out.write(f"{remark}\n")
     out.write(f"{report.summary(verdicts)} in {time.monotonic() - started:.0f} s\n")

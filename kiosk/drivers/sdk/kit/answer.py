@@ -8,11 +8,12 @@ from kiosk.drivers.contract import DI, WIDTHS, DriverError
 from kiosk.drivers.frame import ERROR, SUCCESS, Frame, Items
 from kiosk.model.card import CardKind
 
-KNOWN = frozenset(DI)
+KNOWN, ERRORS, KINDS = frozenset(DI), frozenset(DriverError), frozenset(CardKind)
 ALWAYS = (DI.KIND, DI.REGION, DI.CUSTOMER, DI.METER, DI.COUNT, DI.STATE)
 """The six items READ always gives."""
-MAY_BE_GONE = frozenset((DI.AMOUNT, DI.ENERGY, DI.WHEN, DI.SALE))
-"""What a layout with one record may lose of an older purchase (contract 1 §4.7)."""
+MAY_BE_GONE = frozenset((DI.AMOUNT, DI.ENERGY, DI.WHEN, DI.SALE, DI.TERMINAL, DI.OPERATOR))
+"""What a layout with one record may lose of an older purchase (contract 1 §4.7; terminal and operator stand there too
+where a vendor stores them)."""
 SETTINGS = tuple(di for di in DI if 0x0400 < di < 0x0500)
 DIGITS: dict[int, tuple[int, int]] = {DI.REGION: (0, 8), DI.CUSTOMER: (0, 20), DI.METER: (0, 20), DI.TOKEN: (1, 2048)}
 TIMES = (DI.WRITTEN_BACK_AT, DI.TARIFF_FROM, DI.WHEN)
@@ -51,7 +52,7 @@ class Answer:
         """In words, for a report."""
         if self.error is None:
             return "success"
-        name = DriverError(self.error).name if self.error in set(DriverError) else "no known code"
+        name = DriverError(self.error).name if self.error in ERRORS else "no known code"
         text = self.items.get(DI.ERROR_TEXT, b"").decode("utf-8", "replace")
         return f"error {self.error & 0xFF:02X} ({name}{': ' + text if text else ''})"
 
@@ -78,7 +79,7 @@ def complaints(answer: Answer) -> list[str]:
     if not answer.ok:
         if DI.ERROR_CODE not in answer.items:
             found.append("an error answer without FF01")
-        elif answer.error not in set(DriverError):
+        elif answer.error not in ERRORS:
             found.append(f"FF01 = {answer.error:02X} is not an error code of the contract")
         if DI.CARD_AFTER in answer.items and answer.items[DI.CARD_AFTER] not in (b"\0", b"\2"):
             found.append("FF03 is neither 0 nor 2")
@@ -96,7 +97,7 @@ def _item_complaints(di: int, value: bytes) -> list[str]:
         return [f"{name} is not 14 ASCII digits: {value!r}"]
     if di in TEXTS and not _utf8(value):
         return [f"{name} is not UTF-8"]
-    if di == DI.KIND and value[0] not in set(CardKind):
+    if di == DI.KIND and value[0] not in KINDS:
         return [f"{name} = {value[0]} is no card kind"]
     if di == DI.STATE and value[0] > 3:
         return [f"{name} = {value[0]} is no purchase state"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,13 +26,23 @@ from kiosk.drivers.sdk.kit.forge import forged
 from kiosk.drivers.sdk.kit.orders import Bought, Person
 from kiosk.drivers.sdk.kit.port import Faults, Seen, WatchedPort
 from kiosk.drivers.sdk.kit.verdict import Blocked, Exchange, NotOffered, RuleBroken, demand
-from kiosk.model.cardport import CardPort, CardPortError, VirtualCard
+from kiosk.drivers.sdk.kit.words import bytes_in_rows, frame_in_words
+from kiosk.model.cardport import CardPort, VirtualCard
 from kiosk.model.errors import ConfigFault, DriverFault
 
 AFTER_WRITING = frozenset((0x10, 0x11, 0x12))
 MAY_HAVE_WRITTEN = AFTER_WRITING | {0x03, 0x0F, 0x15}
 """Errors that can come after the first byte was written; all others are decided before it."""
 TRACE = 4
+LATE_MAX = 3
+
+
+HINTS = {
+    "D-301": "the driver's process died or raised: no card and no request may do that to it (§4.13)",
+    "D-302": "the driver did not come back in timeout_ms: no card and no request may do that to it (§4.13)",
+    "D-303": "an answer is 68 · C|80 or C|C0 · L, two bytes, at most 2048 · DATA · CS from C on · 16 (§1), or nothing",
+    "D-304": "the driver did not load; it runs alone, with the standard library or the C library only (§6, §9)",
+}
 
 
 class DriverCall(Protocol):
@@ -66,7 +77,8 @@ class Notes:
 
     calls: int = 0
     slowest_ms: int = 0
-    late: int = 0
+    late: Counter[bytes] = field(default_factory=Counter)  # by the command byte
+    protected: int = 0  # writes to protection bits
     forms: list[tuple[str, Exchange]] = field(default_factory=list)
     unmeant: list[tuple[str, Exchange]] = field(default_factory=list)  # writes where none may be
     outside: list[tuple[str, Exchange]] = field(default_factory=list)
@@ -91,27 +103,33 @@ class Bench:
     seen: Seen = field(default_factory=Seen)
     chunks: dict[Chunk, int] = field(default_factory=dict)
     keys: Keys = field(default_factory=dict)
-    presented: tuple[tuple[bytes, ...], bytes] | None = None  # the secret a CPU driver sent last, and its path
+    presented: tuple[tuple[bytes, ...], bytes] | None = None  # a CPU driver's first secret of a call, and its path
     sessions: list[VirtualCard] = field(default_factory=list)
     scenes: dict[str, Scene] = field(default_factory=dict)
     broken_scenes: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)  # for the report: seed, what was skipped and why
     card: VirtualCard | None = None
+    shown: VirtualCard | bytes | None = None  # the card, or its memory, before the last call, for the report
     meters_used: int = 0
     lengths: tuple[int, int] | None = None  # digits of customer and meter numbers this layout holds
 
     # -- the driver ------------------------------------------------------------------------------------------------
 
     def raw(self, request: bytes, port: CardPort | None, password: str | None = None) -> bytes:
-        """One call with any bytes at all. RuleBroken when the driver crashes, hangs or answers nonsense."""
+        """One call with any bytes at all. RuleBroken when the driver crashes, hangs or answers nonsense.
+
+        Blocked when it hung at this command too often: each time costs the whole timeout_ms.
+        """
+        if self.notes.late[request[1:2]] >= LATE_MAX:
+            raise Blocked(f"{_called(request)} was too late {LATE_MAX} times and is not asked again")
         self.trace = self.trace[1 - TRACE :]
         started = time.monotonic_ns()
         try:
             answer = self.driver.call(request, port, self.folder.password if password is None else password)
         except DriverFault as fault:
             self.trace.append(Exchange(request, b"", str(fault)))
-            self.notes.late += fault.code == "D-302"
-            raise RuleBroken("the call", "an answer", str(fault), "A driver never crashes, hangs or lies.") from fault
+            self.notes.late[request[1:2]] += fault.code == "D-302"
+            raise RuleBroken(_called(request), "an answer", str(fault), HINTS.get(fault.code, "")) from fault
         finally:
             self.notes.calls += 1
             self.notes.slowest_ms = max(self.notes.slowest_ms, (time.monotonic_ns() - started) // 1_000_000)
@@ -124,9 +142,9 @@ class Bench:
         try:
             answer = parse(raw, command)
         except ValueError as fault:
-            raise RuleBroken(
-                f"the answer to {command:02X}", "one frame, C|80 or C|C0", f"{raw.hex(' ')} ({fault})"
-            ) from fault
+            got = f"{raw.hex(' ')} ({fault})" if raw else "nothing"
+            hint = "" if raw else 'b"" and results below 0 are for faults of the outer frame (§1); this one has none'
+            raise RuleBroken(_called(self.trace[-1].request), "one frame, C|80 or C|C0", got, hint) from fault
         self.notes.forms += [(text, self.trace[-1]) for text in complaints(answer)]
         return answer
 
@@ -138,6 +156,8 @@ class Bench:
         torn = card.tear_after
         card.reset()
         card.tear_after = torn
+        chip = self.folder.chip
+        self.shown = copy.deepcopy(card) if chip is None else card.read(0, 0, chip.end_user)
         guarded = None if torn is not None else self._guarded(card)
         before = None if torn is not None else self._memory(card)
         port = WatchedPort(card, faults)
@@ -156,6 +176,8 @@ class Bench:
     def accept(self, command: int, items: Items, what: str, hint: str = "", password: str | None = None) -> Answer:
         """A request that must succeed."""
         answer = self.ask(command, items, password)
+        if answer.error == 0x06 and password is None:
+            hint = hint or "the driver is given the password, the card has the secret of conformance/blank.toml"
         demand(answer.ok, what, "success", answer.said, hint)
         return answer
 
@@ -234,6 +256,15 @@ class Bench:
         self.put(scene.card)
         return scene
 
+    def card_in_rows(self) -> list[str]:
+        """The card before the last call, for a report: memory, or a CPU card's files as far as they are known."""
+        if self.shown is None:
+            return []
+        if isinstance(self.shown, bytes):
+            return bytes_in_rows(self.shown)
+        files = {chunk.in_words: data for chunk, data in read_files(self.shown, self.chunks)}
+        return [row for name, data in files.items() for row in (name, *(f"  {row}" for row in bytes_in_rows(data)))]
+
     def blank_card(self, secret: bytes | None = None) -> VirtualCard:
         """A new card as conformance/ describes it. Raises Blocked when it cannot be made."""
         folder = self.folder
@@ -310,11 +341,9 @@ class Bench:
         return None if chip is None else card.read(0, chip.first_user, chip.end_user - chip.first_user)
 
     def _guarded(self, card: VirtualCard) -> bytes | None:
-        """Bytes no driver may change: below the user's, and protection bits."""
+        """Bytes no driver may change: below the user's."""
         chip = self.folder.chip
-        if chip is None or not chip.first_user:
-            return None
-        return card.read(0, 0, chip.first_user) + _protection(card, chip.size)
+        return card.read(0, 0, chip.first_user) if chip is not None and chip.first_user else None
 
     def _watch(self, command: int, answer: Answer, seen: Seen) -> None:
         now = self.trace[-1]
@@ -322,6 +351,7 @@ class Bench:
             self.notes.unmeant.append((f"READ wrote to the card ({seen.writes} writes)", now))
         if answer.error is not None and answer.error not in MAY_HAVE_WRITTEN and seen.writes:
             self.notes.unmeant.append((f"{answer.said} came after {seen.writes} writes", now))
+        self.notes.protected += seen.protected
         if seen.secret_changes:
             self.notes.secrets.append(("an APDU that changes a secret was sent", now))
         if command == Command.READ and seen.verifies and self.folder.chip is not None:
@@ -333,13 +363,10 @@ class Bench:
         card.reset()
         now = self.trace[-1]
         if guarded is not None and self._guarded(card) != guarded:
-            self.notes.outside.append(("bytes outside the user's memory or protection bits changed", now))
+            self.notes.outside.append(("bytes outside the user's memory changed", now))
         if answer.number(DI.CARD_AFTER) == 0 and before is not None and self._memory(card) != before:
             self.notes.unmeant.append((f"{answer.said} says FF03 = 0 (unchanged), but the card changed", now))
 
 
-def _protection(card: VirtualCard, size: int) -> bytes:
-    try:
-        return card.read(1, 0, 4 if size == 256 else 128)
-    except CardPortError:
-        return b""
+def _called(request: bytes) -> str:
+    return (frame_in_words(request) or f"the call {request.hex(' ')}").partition(":")[0]

@@ -28,6 +28,12 @@ class Chunk:
     p2: int
 
     @property
+    def in_words(self) -> str:
+        """For a report: the READ that reaches it, and the SELECTs before that."""
+        path = ", ".join(select.hex() for select in dict.fromkeys(self.path)) or "no SELECT"
+        return f"READ {'RECORD' if self.record else 'BINARY'} P1 P2 {self.p1:02X} {self.p2:02X} after {path}"
+
+    @property
     def names_its_file(self) -> bool:
         """Whether P1 P2 hold a short file identifier, so that it need not be selected."""
         return self.p2 >> 3 != 0 if self.record else self.p1 & 0x80 != 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from kiosk.drivers.host import is_password
 from kiosk.drivers.manifest import CardMark, Manifest, load_manifest
 from kiosk.model.cardport import VirtualCard
 from kiosk.model.errors import ConfigFault
@@ -23,45 +24,51 @@ CpuCardMaker = Callable[[Any], VirtualCard]
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A memory family: bytes in zone 0, and which of them are the user's (contract 1 §5)."""
+    """A memory family: bytes in zone 0, which of them are the user's (contract 1 §5), bytes of its secret (0: none)."""
 
     size: int
     first_user: int
     end_user: int
-    counts_tries: bool
+    secret: int
+
+    @property
+    def counts_tries(self) -> bool:
+        """Whether there is a secret, and tries left for it."""
+        return self.secret > 0
 
 
 CHIPS: dict[str, Chip] = {
-    "AT24C01": Chip(128, 0, 128, False),
-    "AT24C02": Chip(256, 0, 256, False),
-    "AT24C04": Chip(512, 0, 512, False),
-    "AT24C08": Chip(1024, 0, 1024, False),
-    "AT24C16": Chip(2048, 0, 2048, False),
-    "SLE4442": Chip(256, 32, 256, True),
-    "SLE4428": Chip(1024, 32, 1021, True),
+    "AT24C01": Chip(128, 0, 128, 0),
+    "AT24C02": Chip(256, 0, 256, 0),
+    "AT24C04": Chip(512, 0, 512, 0),
+    "AT24C08": Chip(1024, 0, 1024, 0),
+    "AT24C16": Chip(2048, 0, 2048, 0),
+    "SLE4442": Chip(256, 32, 256, 3),
+    "SLE4428": Chip(1024, 32, 1021, 2),
 }
 """Families whose whole zone 0 is one run of bytes; for the others the kit has no bench yet and says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class VendorFolder:
-    """One vendor: its manifest, and what conformance/ adds. Where it has several ``[[card]]``, the first is tried:
-    conformance/ describes one blank card."""
+    """One vendor: its manifest, and what conformance/ adds. It describes one blank card; where vendor.toml has several
+    ``[[card]]``, that is the one tried."""
 
     manifest: Manifest
     password: str
     secret: bytes
     blank: bytes  # zone 0, empty for CPU cards and keypads
+    tried: int = 0  # which [[card]]
 
     @property
     def type_name(self) -> str:
         """The card on the bench, as vendor.toml names it; "" for a keypad vendor."""
-        return self.manifest.cards[0].type.name if self.manifest.cards else ""
+        return self.mark.type.name if self.manifest.cards else ""
 
     @property
     def mark(self) -> CardMark:
         """The mark of that card."""
-        return self.manifest.cards[0]
+        return self.manifest.cards[self.tried]
 
     @property
     def chip(self) -> Chip | None:
@@ -77,18 +84,42 @@ class VendorFolder:
 def load_folder(path: Path) -> VendorFolder:
     """Reads manifest and conformance/. Raises ConfigFault F-703; a missing conformance file has a rule of its own."""
     manifest = load_manifest(path, check_file=True)
-    name = manifest.cards[0].type.name if manifest.cards else "CPU"
-    if name != "CPU" and name not in CHIPS:
-        raise ConfigFault("F-703", f"{path}: there is no virtual {name} to check a driver on yet")
+    if manifest.driver.access == "serial" and manifest.cards:
+        why = "access is serial: the driver talks to a reader itself, and the kit has none; nothing was tried"
+        raise ConfigFault("F-703", f"{path}: {why}")
     conformance = manifest.folder / "conformance"
     blank_toml, blank_bin = conformance / "blank.toml", conformance / "blank.bin"
     try:
         told = tomllib.loads(blank_toml.read_text("utf-8")) if blank_toml.is_file() else {}
-        secret = bytes.fromhex(str(told.get("secret", "")))
         blank = blank_bin.read_bytes() if blank_bin.is_file() else b""
     except (OSError, ValueError) as fault:  # a TOMLDecodeError is a ValueError
-        raise ConfigFault("F-703", f"{conformance}: {fault}") from fault
-    return VendorFolder(manifest, str(told.get("password", "")), secret, blank)
+        raise ConfigFault("F-703", f"{blank_toml}: {fault}") from fault
+    password, secret = told.get("password", ""), told.get("secret", "")
+    if not isinstance(password, str) or not is_password(password):
+        raise ConfigFault("F-703", f"{blank_toml}: 'password' must be printable ASCII, at most 256 characters")
+    try:
+        key = bytes.fromhex(secret)
+    except (TypeError, ValueError) as fault:
+        raise ConfigFault("F-703", f"{blank_toml}: 'secret' must be hex digits in quotes, as \"FFFF\"") from fault
+    tried = _described(manifest, conformance, len(blank))
+    if manifest.cards:
+        name = manifest.cards[tried].type.name
+        if name != "CPU" and name not in CHIPS:
+            raise no_bench(name, path)
+    return VendorFolder(manifest, password, key, blank, tried)
+
+
+def no_bench(type_name: str, path: Path) -> ConfigFault:
+    """There is no virtual card of that family."""
+    return ConfigFault("F-703", f"{path}: there is no virtual {type_name} to check a driver on yet; nothing was tried")
+
+
+def _described(manifest: Manifest, conformance: Path, size: int) -> int:
+    """Which [[card]] conformance/ has a blank card of: by card.py, or by the length of blank.bin; else the first."""
+    names = [card.type.name for card in manifest.cards]
+    if "CPU" in names and (conformance / "card.py").is_file():
+        return names.index("CPU")
+    return next((at for at, name in enumerate(names) if name in CHIPS and CHIPS[name].size == size), 0)
 
 
 def load_python(path: Path) -> ModuleType:

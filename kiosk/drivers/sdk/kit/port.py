@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kiosk.drivers.sdk.kit.files import Chunk, Keys, chunk_of, is_secret, is_select, is_update
 from kiosk.model.cardport import BAD_ARGUMENT, IO_FAULT, NO_CARD, CardPortError, VirtualCard
@@ -35,7 +35,7 @@ class Seen:
     failures: int = 0
     touched: int = 0  # calls of any kind
     secret_changes: int = 0
-    places: set[int] = field(default_factory=set)  # addresses in zone 0 written to
+    protected: int = 0  # writes to zone 1
 
 
 class WatchedPort:
@@ -47,7 +47,7 @@ class WatchedPort:
         self.seen = Seen()
         self.chunks: dict[Chunk, int] = {}  # what was read or written of a CPU card's files → most bytes
         self.keys: Keys = {}  # secrets a CPU card took
-        self.presented: tuple[tuple[bytes, ...], bytes] | None = None  # the last secret sent to it
+        self.presented: tuple[tuple[bytes, ...], bytes] | None = None  # the first secret sent to it
         self.session: VirtualCard | None = None  # a copy of a CPU card just after its first accepted UPDATE
         self._path: tuple[bytes, ...] = ()
 
@@ -78,8 +78,7 @@ class WatchedPort:
         number, first = seen.writes, seen.bytes_written
         seen.writes += 1
         seen.bytes_written += len(data)
-        if zone == 0:
-            seen.places.update(range(addr, addr + len(data)))
+        seen.protected += zone == 1
         if faults.refuse_from is not None and number >= faults.refuse_from:
             seen.failures += 1
             raise CardPortError(IO_FAULT, "the write failed (on purpose)")
@@ -114,7 +113,7 @@ class WatchedPort:
         seen.touched += 1
         if is_secret(apdu):
             seen.verifies += 1
-            self.presented = (self._path, apdu)
+            self.presented = self.presented or (self._path, apdu)
             if self.faults.spoil_secret:
                 apdu = spoiled(apdu)
         if len(apdu) > 1 and apdu[1] in SECRET_CHANGES:

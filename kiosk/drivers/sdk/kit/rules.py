@@ -138,7 +138,7 @@ RULES: tuple[Rule, ...] = (
          rules_watch.rule_forms),
     Rule("§4.9, §4.13", "No write came before a refusal, READ never wrote", "拒绝前未写卡，读卡从不写卡",
          rules_watch.rule_no_unmeant_writes),
-    Rule("§5", "Only the user's bytes changed, no protection bit set", "只改用户区，保护位未动",
+    Rule("§5", "Only the user's bytes changed", "只改用户区",
          rules_watch.rule_own_bytes_only),
     Rule("§6", "The card's secrets are as they were", "卡密码未被更改", rules_secret.rule_secrets_kept),
     Rule("§4.12", "READ presented no secret", "读卡未送密码", rules_watch.rule_read_presents_nothing),
@@ -150,12 +150,12 @@ def run(bench: Bench, rules: tuple[Rule, ...] = RULES) -> Iterator[Verdict]:
     """Tries one rule after the other; each verdict comes as soon as it is known."""
     for rule in rules:
         bench.trace.clear()
-        bench.card = None
+        bench.card = bench.shown = None
         try:
             rule.check(bench)
         except RuleBroken as fault:
             why = f"{fault.what}: expected {fault.expected}, got {fault.got}"
-            yield Verdict(rule, Outcome.FAILED, why, fault.hint, tuple(bench.trace))
+            yield Verdict(rule, Outcome.FAILED, why, fault.hint, tuple(bench.trace), tuple(bench.card_in_rows()))
         except NotOffered as reason:
             yield Verdict(rule, Outcome.NOT_OFFERED, str(reason))
         except Blocked as reason:

@@ -15,7 +15,10 @@ from kiosk.drivers.sdk.kit.folder import CHIPS
 from kiosk.drivers.sdk.kit.verdict import Blocked, NotOffered, demand
 from kiosk.model.cardport import VirtualCard
 
-SCENES = ("pending", "taken", "taken, then pending", "opened with a hoard limit", "set", "check", "blank")
+SCENES = (
+    "pending", "taken", "taken, then pending", "opened with a hoard limit", "opened with a tariff", "set", "check",
+    "blank",
+)  # fmt: skip
 BUY_EVERY = 10  # on every tenth mutated card something is written, or refused, too
 DAMAGED_MAX = 25
 NO_WAY_IN = "no way was found to change the card's files: the secret is a cryptogram, and no session stays open"
@@ -111,6 +114,10 @@ def _unsure(bench: Bench, scene: Scene, card: VirtualCard, last: int) -> None:
             bench.put(card)
             title = f"{Command(command).name} where the write-back is damaged"
             bench.refuse(command, items, (0x0C,), title, "0209 = 3: it cannot be told whether the meter took it")
+    if Command.CLEAR in bench.about.commands:
+        bench.put(card)
+        insisting = orders.clear(scene.person, last, insist=True)
+        bench.accept(Command.CLEAR, insisting, "CLEAR with 0505 = 1 where the write-back is damaged")
 
 
 def _write_on(bench: Bench, scene: Scene, card: VirtualCard, reading: Answer, number: int) -> None:
@@ -161,10 +168,10 @@ def _mutants(bench: Bench, scenes: list[Scene], rng: random.Random) -> Iterator[
 def mutate(image: bytearray, rng: random.Random, first: int, end: int) -> None:
     """Flips bits, writes chance or FF/00 over a block, or fills up to the end, within [first, end)."""
     way = rng.randrange(5)
-    at = rng.randrange(first, end)
+    at = _place(image, rng, first, end)
     if way <= 1:
         for _ in range(rng.choice((1, 1, 1, 2, 4, 8))):
-            image[rng.randrange(first, end)] ^= 1 << rng.randrange(8)
+            image[_place(image, rng, first, end)] ^= 1 << rng.randrange(8)
     elif way == 2:
         block = rng.randbytes(rng.randrange(1, 65))[: end - at]
         image[at : at + len(block)] = block
@@ -173,6 +180,14 @@ def mutate(image: bytearray, rng: random.Random, first: int, end: int) -> None:
         image[at : at + size] = bytes((rng.choice((0x00, 0xFF)),)) * size
     else:
         image[at:end] = bytes((rng.choice((0x00, 0xFF)),)) * (end - at)
+
+
+def _place(image: bytearray, rng: random.Random, first: int, end: int) -> int:
+    """Mostly at or near bytes that hold something; on a large card most hold nothing."""
+    held = [at for at in range(first, end) if image[at] not in (0x00, 0xFF)]
+    if not held or rng.random() < 0.25:
+        return rng.randrange(first, end)
+    return min(max(rng.choice(held) + rng.randrange(-3, 4), first), end - 1)
 
 
 def _mutated_files(bench: Bench, scene: Scene, rng: random.Random) -> VirtualCard:

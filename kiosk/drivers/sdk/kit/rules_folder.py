@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import sys
+from types import ModuleType
+from typing import Any
 
 from kiosk.drivers.sdk.kit.bench import Bench
+from kiosk.drivers.sdk.kit.folder import load_python
 from kiosk.drivers.sdk.kit.rules_card import mark_matches
-from kiosk.drivers.sdk.kit.verdict import demand
+from kiosk.drivers.sdk.kit.verdict import Blocked, RuleBroken, demand
+from kiosk.model.cardport import CardPortError
+from kiosk.model.errors import ConfigFault
 
 PYTHON_ALLOWED = "kiosk.drivers.sdk"
 C_LIBRARY = ("libc.", "libm.", "libpthread.", "librt.", "libdl.", "ld-linux", "ld-musl", "linux-vdso")
@@ -24,11 +30,37 @@ def rule_conformance_files(bench: Bench) -> None:
     chip = folder.chip
     if chip is not None:
         what = "conformance/blank.bin"
-        demand(len(folder.blank) == chip.size, what, f"{chip.size} bytes", f"{len(folder.blank)} bytes")
-        if chip.counts_tries:
-            demand(bool(folder.secret), "conformance/blank.toml", 'secret = "…" (hex)', "none")
+        demand(len(folder.blank) == chip.size, what, f"{chip.size} bytes ({folder.type_name})", f"{len(folder.blank)}")
+        what, got = "conformance/blank.toml: secret", f"{len(folder.secret)} bytes" if folder.secret else "none"
+        fits = chip.secret in (0, len(folder.secret))
+        demand(fits, what, f"{chip.secret} bytes in hex ({folder.type_name})", got)
+    if len(folder.manifest.cards) > 1:
+        others = [card.type.name for at, card in enumerate(folder.manifest.cards) if at != folder.tried]
+        text = f"conformance/ describes a blank {folder.type_name}: [[card]] {', '.join(others)} not tried"
+        bench.remarks.append(text)
     if folder.type_name:
-        demand(mark_matches(bench, bench.blank_card()), "the mark on the blank card", "a match", "none")
+        try:
+            matches = mark_matches(bench, bench.blank_card())
+        except (Blocked, ConfigFault, CardPortError) as fault:
+            raise RuleBroken("the blank card of conformance/", "a card that can be read", str(fault)) from fault
+        demand(matches, "the mark on the blank card", "a match", "none", "vendor.toml and conformance/ must agree")
+
+    if folder.type_name:
+        try:
+            meter = load_python(folder.conformance / "meter.py")
+        except ConfigFault as fault:
+            raise RuleBroken("conformance/meter.py", "a module that can be loaded", str(fault)) from fault
+        _meter_fits(meter)
+
+
+def _meter_fits(module: ModuleType) -> None:
+    what, wanted = "conformance/meter.py", "def insert(icdev, seconds=3, use=0)"
+    insert: Any = getattr(module, "insert", None)
+    demand(callable(insert), what, wanted, "no such function")
+    try:
+        inspect.signature(insert).bind(None, seconds=3, use=0)
+    except TypeError as fault:
+        raise RuleBroken(what, wanted, str(fault)) from fault
 
 
 def rule_stands_alone(bench: Bench) -> None:

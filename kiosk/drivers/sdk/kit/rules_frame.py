@@ -5,7 +5,7 @@ from __future__ import annotations
 from kiosk.drivers.contract import DI, Command
 from kiosk.drivers.frame import Frame, Items, pack_items
 from kiosk.drivers.sdk.kit import orders, states
-from kiosk.drivers.sdk.kit.answer import parse
+from kiosk.drivers.sdk.kit.answer import Answer, parse
 from kiosk.drivers.sdk.kit.bench import Bench
 from kiosk.drivers.sdk.kit.port import EmptyReader
 from kiosk.drivers.sdk.kit.verdict import RuleBroken, demand
@@ -143,8 +143,10 @@ def rule_unknown_commands(bench: Bench) -> None:
 
 def rule_free_items(bench: Bench) -> None:
     """Items come in any order; unknown ones are skipped, known ones of no use ignored, texts may be empty."""
-    answer = parse(bench.raw(Frame(Command.DESCRIBE, filled(2048)).encode(), None), Command.DESCRIBE)
-    demand(answer.ok, "DESCRIBE with L = 2048, one unknown item", "success", answer.said, "the longest frame there is")
+    longest = "DESCRIBE with L = 2048, one unknown item"
+    raw = bench.raw(Frame(Command.DESCRIBE, filled(2048)).encode(), None)
+    answer = _parsed(raw, Command.DESCRIBE, longest, "success")
+    demand(answer.ok, longest, "success", answer.said, "the longest frame there is")
     if bench.folder.type_name:
         bench.enter("blank")
         bench.accept(Command.READ, {DI.CUSTOMER: b"987654", 0x7F01: b"\0"}, "READ with items of no use to it")
@@ -160,12 +162,16 @@ def rule_free_items(bench: Bench) -> None:
 
 def _expect(bench: Bench, command: int, data: bytes, code: int, what: str) -> None:
     raw = bench.raw(Frame(command, data).encode(), _port(bench))
-    try:
-        answer = parse(raw, command)
-    except ValueError as fault:
-        raise RuleBroken(what, f"error {code:02X}", f"{raw.hex(' ') or 'nothing'} ({fault})") from fault
+    answer = _parsed(raw, command, what, f"error {code:02X}")
     # the reader is empty on purpose: items are looked at before the card (§4.9)
     demand(answer.error == code, what, f"error {code:02X}", answer.said)
+
+
+def _parsed(raw: bytes, command: int, what: str, expected: str) -> Answer:
+    try:
+        return parse(raw, command)
+    except ValueError as fault:
+        raise RuleBroken(what, expected, f"{raw.hex(' ') or 'nothing'} ({fault})") from fault
 
 
 def _port(bench: Bench) -> CardPort | None:

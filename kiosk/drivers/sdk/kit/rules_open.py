@@ -91,18 +91,29 @@ def rule_not_blank(bench: Bench) -> None:
         for what in ("region", "customer", "meter"):
             items = orders.open_card(scene.person.other(what))
             bench.refuse(Command.OPEN, items, (0x0B,), f"OPEN of an opened card with another {what}")
+        try:
+            scene = bench.enter("opened with a hoard limit")
+        except NotOffered:
+            return
+        other: Items = {DI.HOARD_LIMIT: orders.u4(states.hoard(bench) + 7)}
+        title = "OPEN of a card opened with a hoard limit, with another 0401"
+        bench.refuse(Command.OPEN, orders.open_card(scene.person, settings=other), (0x0B,), title)
 
 
 def rule_repeat(bench: Bench) -> None:
     """OPEN, REISSUE and SET repeated with the same data, and CHECK of a check card, succeed and write nothing."""
     ways: list[tuple[str, int, Items]] = []
-    for name in ("opened", "opened with a purchase", "reissued", "reissued with a purchase", "set", "check"):
+    holding = {"opened with a hoard limit": states.settings, "opened with a tariff": states.tariff}
+    names = ("opened", "opened with a purchase", *holding, "reissued", "reissued with a purchase", "set", "check")
+    for name in names:
         try:
             scene = bench.enter(name)
         except NotOffered:
             continue
         who, what = scene.person, scene.bought
-        if name.startswith("opened"):
+        if name in holding:
+            ways.append((name, Command.OPEN, orders.open_card(who, settings=holding[name](bench), when=40)))
+        elif name.startswith("opened"):
             ways.append((name, Command.OPEN, orders.open_card(who, what, when=40)))
         elif name.startswith("reissued"):
             ways.append((name, Command.REISSUE, orders.reissue(who, scene.last, what, when=40)))
@@ -161,6 +172,8 @@ def rule_reissue(bench: Bench) -> None:
     if Command.REVERSE in bench.about.commands:
         scene = bench.enter("reissued with a purchase")
         assert scene.bought is not None
+        if bench.unit_item not in bench.read().items:
+            return  # 0106 bit 0, only sums are kept: there is no record to take back (0D)
         answer = bench.accept(Command.REVERSE, orders.reverse(scene.person, scene.bought), "REVERSE of it")
         expect(answer, {DI.COUNT: orders.u4(scene.last - 1), DI.STATE: b"\0"}, "REVERSE on a reissued card")
 

@@ -68,7 +68,7 @@ def rule_same_count_other_value(bench: Bench) -> None:
     title = f"PURCHASE of count {what.count} repeated with another"
     bench.refuse(Command.PURCHASE, orders.purchase(scene.person, unit_differs), (0x0D,), f"{title} value in the unit")
     other_differs = orders.purchase(scene.person, _differs(bench, what, in_unit=False))
-    if stored:
+    if stored or bench.read().number(bench.unit_item) is None:
         bench.refuse(Command.PURCHASE, other_differs, (0x0D,), f"{title} {bench.other_item:04X}, which the card stores")
     else:
         bench.accept(Command.PURCHASE, other_differs, f"{title} {bench.other_item:04X}, which the card does not store")

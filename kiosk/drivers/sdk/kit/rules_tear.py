@@ -17,6 +17,7 @@ from kiosk.drivers.sdk.kit.answer import MAY_BE_GONE, Answer
 from kiosk.drivers.sdk.kit.bench import Bench, Scene
 from kiosk.drivers.sdk.kit.rules_card import makers, unmarked
 from kiosk.drivers.sdk.kit.verdict import NotOffered, demand
+from kiosk.drivers.sdk.kit.words import value_in_words
 from kiosk.model.cardport import VirtualCard
 
 
@@ -61,6 +62,7 @@ def rule_tear_open(bench: Bench) -> None:
     for name, items in (
         ("OPEN", orders.open_card(scene.person, settings=limits)),
         ("OPEN with a first purchase", orders.open_card(scene.person, first, limits)),
+        ("OPEN with a tariff", orders.open_card(scene.person, first, states.tariff(bench))),
     ):
         _tear(bench, Story(name, Command.OPEN, items, scene.card, scene.person))
 
@@ -193,8 +195,15 @@ def _before_or_after(reading: Answer, before: Answer, after: Answer, what: str, 
         gone = {di: value for di, value in each.meaning().items() if di in MAY_BE_GONE and each is before}
         if _differences(reading.meaning(), each.meaning(), gone) == []:
             return
-    nearest = min((_differences(reading.meaning(), each.meaning(), {}) for each in wanted), key=len)
-    demand(False, f"{what}: READ", "the state before or after", "neither: " + "; ".join(nearest), hint)
+    named = (("before", before), ("after", after))
+    found = [f"against {name}: {_told(_differences(reading.meaning(), each.meaning(), {}))}"
+             for name, each in named if each.ok]  # fmt: skip
+    demand(False, f"{what}: READ", "the state before or after", f"neither, {'; '.join(found)}", hint)
+
+
+def _told(differences: list[str]) -> str:
+    shown = ", ".join(differences[:6])
+    return shown + (f" and {len(differences) - 6} more" if len(differences) > 6 else "")
 
 
 def _same(reading: Answer, wanted: Answer, what: str, gone: Items) -> None:
@@ -208,8 +217,8 @@ def _differences(reading: Items, wanted: Items, gone: Items) -> list[str]:
     for di in sorted(set(reading) | set(wanted)):
         if reading.get(di) == wanted.get(di) or (di in gone and di not in reading):
             continue
-        here, there = reading.get(di), wanted.get(di)
-        found.append(f"{di:04X} is {'left out' if here is None else here.hex()}, not {there.hex() if there else there}")
+        here, there = (value_in_words(di, items.get(di)) for items in (reading, wanted))
+        found.append(f"{di:04X} is {here}, not {there}")
     return found
 
 

@@ -36,6 +36,8 @@ def writings(bench: Bench) -> Iterator[Writing]:
             scene = bench.enter(scene_name)
         except NotOffered:
             continue
+        if command == Command.REVERSE and bench.unit_item not in bench.read().items:
+            continue  # 0106 bit 0, only sums are kept: there is no record to take back (0D)
         who, following = scene.person, states.bought(bench, scene.last + 1)
         items = {
             Command.PURCHASE: orders.purchase(who, following),

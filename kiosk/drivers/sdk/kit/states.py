@@ -51,14 +51,22 @@ def set_items(bench: Bench) -> Items:
         found = _hold(bench, Command.SET, {di: orders.u4(50)})
         if found:
             return found
-    tariff: Items = {DI.TARIFF: bytes.fromhex("0000000000001388"), DI.TARIFF_FROM: b"20260301000000"}
-    prices: Items = {DI.TARIFF: tariff[DI.TARIFF]}
-    steps: Items = {DI.LADDER: orders.u4(21_000)}
-    for items in (tariff, prices, steps):
-        found = _hold(bench, Command.SET, items)
+    found = tariff(bench, Command.SET)
+    if found:
+        return found
+    raise Blocked("SET accepts none of 0401–0406, 0410, 0411")
+
+
+def tariff(bench: Bench, command: int = Command.OPEN) -> Items:
+    """As much of a tariff as the card can hold with that command, maybe nothing."""
+    rows: Items = {DI.TARIFF: bytes.fromhex("02000000 00002710 04000000 00001388")}
+    since: Items = {DI.TARIFF_FROM: b"20260301000000"}
+    steps: Items = {DI.LADDER: orders.u4(21_000) + orders.u4(40_000)}
+    for items in ({**rows, **steps, **since}, {**rows, **since}, {**rows, **steps}, rows, steps):
+        found = _hold(bench, command, items)
         if found:
             return found
-    raise Blocked("SET accepts none of 0401–0406, 0410, 0411")
+    return {}
 
 
 def make(bench: Bench, name: str) -> Scene:
@@ -98,6 +106,17 @@ def _opened_limit(bench: Bench) -> Scene:
     fresh = person(bench)
     bench.enter("blank")
     bench.accept(Command.OPEN, orders.open_card(fresh, settings=limits), "OPEN with a hoard limit")
+    return Scene(bench.snapshot(), fresh, 0)
+
+
+def _opened_tariff(bench: Bench) -> Scene:
+    bench.need(Command.OPEN)
+    prices = tariff(bench)
+    if not prices:
+        raise NotOffered("the card holds no tariff (0410, 0411)")
+    fresh = person(bench)
+    bench.enter("blank")
+    bench.accept(Command.OPEN, orders.open_card(fresh, settings=prices), "OPEN with a tariff")
     return Scene(bench.snapshot(), fresh, 0)
 
 
@@ -172,6 +191,7 @@ MAKERS: dict[str, Callable[[Bench], Scene]] = {
     "opened": _opened,
     "opened with a purchase": _opened_first,
     "opened with a hoard limit": _opened_limit,
+    "opened with a tariff": _opened_tariff,
     "started": _started,
     "pending": _pending,
     "pending to be taken": _pending,

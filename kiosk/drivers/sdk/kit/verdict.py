@@ -57,13 +57,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How one rule ended, with the calls that led there."""
+    """How one rule ended, with the calls that led there and the card before the last of them, as rows of hex."""
 
     rule: Rule
     outcome: Outcome
     why: str = ""
     hint: str = ""
     calls: tuple[Exchange, ...] = field(default=())
+    card: tuple[str, ...] = ()
 
 
 def demand(holds: bool, what: str, expected: str, got: str, hint: str = "") -> None:
