@@ -1,6 +1,10 @@
-/* Pulls the plug at the disk: the process that this is preloaded into is killed (SIGKILL, and its children with it) when it
- * syncs a file for the POWERCUT_AT-th time; before the sync (POWERCUT_WHEN=before) or when it is done, before the caller
- * knows. And fills the disk: while the file POWERCUT_FULL names is there, nothing more can be written. Counted and filled are the ledger's files only (POWERCUT_FILE: part of the path). The program under test knows nothing. */
+/* Breaks into the disk from outside, preloaded into the real process, which knows nothing of it. Meant are the files whose
+ * path has POWERCUT_FILE in it: the ledger's.
+ *
+ * The plug: while the file POWERCUT_PLUG holds "3 after", the third durable write (fsync, fdatasync) from now on is the last
+ * thing this process does: it and its children are killed (SIGKILL) when the disk has it and nobody knows; with "before",
+ * just before the disk is asked.
+ * The disk: while the file POWERCUT_FULL is there, nothing more can be written. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,20 +14,21 @@
 #include <string.h>
 #include <unistd.h>
 
-static int left = -1;
-static int before;
-static char wanted[256], full[1024];
+static char wanted[256], plug[1024], full[1024];
+
+static void take(char *to, size_t size, const char *name)
+{
+    const char *value = getenv(name);
+    snprintf(to, size, "%s", value ? value : "");
+}
 
 __attribute__((constructor)) static void arm(void)
 {
     if (!strcmp(program_invocation_short_name, "setpriv")) return; /* it only makes way for the kiosk */
-    const char *at = getenv("POWERCUT_AT"), *when = getenv("POWERCUT_WHEN"), *file = getenv("POWERCUT_FILE");
-    if (at) left = atoi(at);
-    before = when && !strcmp(when, "before");
-    snprintf(wanted, sizeof wanted, "%s", file ? file : "");
-    snprintf(full, sizeof full, "%s", getenv("POWERCUT_FULL") ? getenv("POWERCUT_FULL") : "");
+    take(wanted, sizeof wanted, "POWERCUT_FILE");
+    take(plug, sizeof plug, "POWERCUT_PLUG");
+    take(full, sizeof full, "POWERCUT_FULL");
     unsetenv("LD_PRELOAD"); /* the children live on their own plug */
-    unsetenv("POWERCUT_AT");
 }
 
 static int is_wanted(int fd)
@@ -31,30 +36,47 @@ static int is_wanted(int fd)
     char link[64], path[1024];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0) return 0;
+    if (length < 0 || !*wanted) return 0;
     path[length] = 0;
     return strstr(path, wanted) != NULL;
+}
+
+/* Counts one durable write down: 1 the plug is pulled before it, 2 after it, 0 neither. */
+static int count_down(void)
+{
+    char when[16] = "";
+    int left = 0;
+    FILE *file = fopen(plug, "r");
+    if (!file) return 0;
+    int found = fscanf(file, "%d %15s", &left, when);
+    fclose(file);
+    if (found != 2 || left < 1) return 0;
+    file = fopen(plug, "w");
+    if (!file) return 0;
+    fprintf(file, "%d %s", left - 1, when);
+    fclose(file);
+    return left > 1 ? 0 : strcmp(when, "before") ? 2 : 1;
 }
 
 static int synced(int fd, const char *name)
 {
     int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
-    int cut = left > 0 && is_wanted(fd) && --left == 0;
-    if (cut && before) kill(0, SIGKILL);
+    int cut = *plug && is_wanted(fd) ? count_down() : 0;
+    if (cut == 1) kill(0, SIGKILL);
     int result = real(fd);
-    if (cut) kill(0, SIGKILL);
+    if (cut == 2) kill(0, SIGKILL);
     return result;
 }
 
 int fsync(int fd) { return synced(fd, "fsync"); }
 int fdatasync(int fd) { return synced(fd, "fdatasync"); }
 
-static int is_full(int fd) { return *full && access(full, F_OK) == 0 && is_wanted(fd); }
+typedef ssize_t writer(int, const void *, size_t, off64_t);
 
 ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at)
 {
-    ssize_t (*real)(int, const void *, size_t, off64_t) = (ssize_t(*)(int, const void *, size_t, off64_t))dlsym(RTLD_NEXT, "pwrite64");
-    if (is_full(fd)) return errno = ENOSPC, -1;
+    writer *real = (writer *)dlsym(RTLD_NEXT, "pwrite64");
+    if (*full && access(full, F_OK) == 0 && is_wanted(fd)) return errno = ENOSPC, -1;
     return real(fd, bytes, count, at);
 }
 

@@ -5,13 +5,15 @@ One question is out at a time. ``next(now)`` gives the command to send; ``heard(
 acknowledged. An answer that is not acknowledged comes again at the next poll, so nothing is lost with a byte, and a
 credit (81) is only let go when ``credited`` was called: if this process ends before, its successor hears it again.
 
-Four rules hold everywhere.
+Five rules hold everywhere.
 
 1. A command that moves a note or changes the mask goes out only right after a poll that showed the state for it. So
    the mask changes only in 14 and 19, when no note moves, and a note is never moved on the word of an old state.
 2. A credit is new only if a note was in escrow, or nothing was known, since the last one.
 3. After a silence nothing that was decided before it holds for the note in escrow: it is reported as found.
 4. RESET is sent only after a power-up, and only when what the power-up said was settled.
+5. What is heard right after a silence may be the late answer to the question before. It is not acknowledged: the
+   machine would take that for the answer it has given since, and let go a credit that nobody has heard.
 
 What is not nice: a validator refuses to name itself and its notes while a note moves, so a kiosk that comes up beside
 a running validator must remember the table from before (``Memory``).
@@ -108,6 +110,7 @@ class Dialogue:
         self._polled_last = b""
         self._answer = b""
         self._fresh = False  # that poll was the last exchange
+        self._silent_before = self._late = False  # the last exchange brought nothing; so this answer may be a late one
         self._questions = dict.fromkeys(QUESTIONS, 0)  # → tries
         self._disable_tries = 0
         self._power_up: on.Whereabouts | None = None
@@ -201,7 +204,11 @@ class Dialogue:
     @property
     def may_acknowledge(self) -> bool:
         """Whether the last answer may be acknowledged: it has content, and is no credit that is not recorded."""
-        if not self._answer or (len(self._answer) == 1 and self._answer[0] in (wire.ACK, wire.NAK, wire.ILLEGAL)):
+        if (
+            self._late
+            or not self._answer
+            or (len(self._answer) == 1 and self._answer[0] in (wire.ACK, wire.NAK, wire.ILLEGAL))
+        ):
             return False
         if self._fresh and not self._up:
             return self._code not in (wire.STACKED, wire.RETURNED)  # not reported yet
@@ -215,7 +222,9 @@ class Dialogue:
         polled = command[0] == wire.POLL
         if not polled:
             self._fresh = False
-        if not answer or (polled and answer[0] not in wire.STATES):
+        nothing = not answer or (polled and answer[0] not in wire.STATES)
+        self._late, self._silent_before = self._silent_before, nothing
+        if not answer or nothing:
             if command[0] in QUESTIONS:
                 self._questions[command[0]] += 1
             return self._missed() if not answer else []

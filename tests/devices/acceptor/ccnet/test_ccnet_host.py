@@ -6,7 +6,8 @@ import pytest
 from ccnet_bench import ALL, IDENTITY, MovedClock, bench
 
 from kiosk.devices.acceptor import events as on
-from kiosk.devices.acceptor.ccnet.dialogue import DialogueSettings
+from kiosk.devices.acceptor.ccnet import wire
+from kiosk.devices.acceptor.ccnet.dialogue import Dialogue, DialogueSettings, Memory
 from kiosk.devices.acceptor.ccnet.validator import Phase, Timings
 
 
@@ -397,6 +398,21 @@ def test_a_dead_line_is_down_and_comes_back(it):
     witness.wait(on.AcceptorUp(IDENTITY, "none"))
     it.see(lambda look: look.open_for_fen == ALL)
     to_credit(it, acceptor, witness)
+
+
+def test_an_answer_after_a_silence_may_be_late_and_is_not_acknowledged():
+    """The machine would take the acknowledgement for the answer it has given since: a credit nobody has heard."""
+    dialogue, poll = Dialogue(DialogueSettings(), Memory()), bytes((wire.POLL,))
+    stacking = bytes((wire.STACKING,))
+    dialogue.heard(poll, stacking, 0)
+    dialogue._up = True
+    dialogue.heard(poll, stacking, 1)
+    assert dialogue.may_acknowledge
+    dialogue.heard(poll, None, 2)
+    dialogue.heard(poll, stacking, 3)
+    assert not dialogue.may_acknowledge
+    dialogue.heard(poll, stacking, 4)
+    assert dialogue.may_acknowledge
 
 
 def test_no_device_at_all(tmp_path):
