@@ -415,6 +415,29 @@ def test_an_answer_after_a_silence_may_be_late_and_is_not_acknowledged():
     assert dialogue.may_acknowledge
 
 
+def test_a_late_answer_on_the_line_lets_no_credit_go(it):
+    """The answer "stacking" comes one poll late, together with the credit that the machine tells by then."""
+    acceptor, witness = it.open()
+    to_escrow(it, witness)
+    stacking, held = wire.encode(bytes((wire.STACKING,))), []
+
+    def one_late(direction, passing):
+        if direction == "to-host" and passing == stacking and not held:
+            held.append(passing)
+            return b""
+        if direction == "to-host" and held == [stacking]:
+            held.append(passing)
+            return stacking + passing
+        return passing
+
+    it.sim.line.tamper = one_late
+    acceptor.stack()
+    witness.wait(on.NoteStacked(2000))
+    acceptor.credited()
+    it.see(lambda look: look.phase is Phase.IDLE)
+    assert len(held) == 2 and held[1] == wire.encode(bytes((wire.STACKED, 3)))
+
+
 def test_no_device_at_all(tmp_path):
     with bench(tmp_path) as it:
         it.sim.close()
