@@ -7,7 +7,7 @@ All work on a card runs on the reader's thread, one call at a time, with the car
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from concurrent.futures import Future
 
 from kiosk.billing.book import PriceBook
@@ -16,11 +16,11 @@ from kiosk.devices.reader.session import Session
 from kiosk.drivers.answer import DriverRefusal, to_error
 from kiosk.drivers.driver import Driver
 from kiosk.drivers.identify import identify
-from kiosk.drivers.registry import Registry
+from kiosk.drivers.registry import Registry, vendor_of
 from kiosk.model.card import CardType, Vendor, WriteOrder
 from kiosk.model.cardport import NO_CARD, CardPortError
 from kiosk.model.clock import Clock
-from kiosk.model.errors import CardRefused, DriverFault, KioskError
+from kiosk.model.errors import CardRefused, KioskError
 from kiosk.sale.events import CardRead, CardRejected, CardWritten, Event, WriteFailed
 from kiosk.sale.ports import Post
 
@@ -29,14 +29,18 @@ NEVER_WRITTEN_WITHOUT_SECRET = frozenset((CardType.SLE4442, CardType.SLE4428))
 
 
 class CardSlot:
-    """Reads and writes cards for the runner. ``drivers`` and ``vendors`` by vendor code."""
+    """Reads and writes cards for the runner. ``drivers`` and ``vendors`` by vendor code.
+
+    A vendor whose driver could not describe itself at start is not in ``vendors``; its next card asks it again, so that
+    no person has to restart the kiosk for it.
+    """
 
     def __init__(
         self,
         reader: CardReader,
         registry: Registry,
         drivers: Mapping[str, Driver],
-        vendors: Mapping[str, Vendor],
+        vendors: MutableMapping[str, Vendor],
         prices: PriceBook,
         clock: Clock,
         terminal: str,
@@ -60,11 +64,10 @@ class CardSlot:
         code = manifest.vendor.code
         _refuse_locked(card)
         card.power_afresh()
+        if code not in self._vendors:
+            self._vendors[code] = vendor_of(manifest, self._drivers[code].describe())
         reading = self._drivers[code].read(card.port)
-        vendor = self._vendors.get(code)
-        if vendor is None:
-            raise DriverFault("D-304", f"the driver of vendor {code} could not describe itself at start")
-        return CardRead(session, vendor, reading, self._prices.price(code))
+        return CardRead(session, self._vendors[code], reading, self._prices.price(code))
 
     def _read_end(self, session: int, done: Future[CardRead]) -> Event:
         error = done.exception()

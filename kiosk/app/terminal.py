@@ -182,7 +182,7 @@ class Terminal:
 
 
 def _described(registry: Registry, drivers: dict[str, Driver]) -> dict[str, Vendor]:
-    """Each vendor as its driver describes itself; one that cannot is left out, and its cards are refused with D-304."""
+    """Each vendor as its driver describes itself; one that cannot now is asked again when a card of it is put in."""
     vendors = {}
     for manifest in registry.manifests:
         code = manifest.vendor.code

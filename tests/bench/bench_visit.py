@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
-from bench_screen import idle, memory_mb
+from bench_screen import SETTLE_S, idle, memory_mb
 from stage import VENDORS, Customer, entries, set_up
 
 VISITS = 7
@@ -52,6 +52,7 @@ def visit(vendor):
         shots = world.town.shots
         world.wait_until(lambda: any(shots.glob("*attract*")), ATTRACT_S, "the first page")
         first_s = min(shots.glob("*.png")).stat().st_mtime - world.kiosk.started_s
+        idle(world.kiosk.pid, SETTLE_S)
         rest = idle(world.kiosk.pid)
         kiosk, wire = [], []
         for _ in range(VISITS):
