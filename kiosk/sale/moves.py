@@ -12,6 +12,8 @@ from kiosk.sale.effects import Effect, EnableNotes, ReadCard, Record, SetTimer, 
 from kiosk.sale.events import Stamp
 from kiosk.sale.state import Account, Amount, Away, Done, Idle, Leftover, Paying, Reading, Refused, Sale, State
 
+AFTER_CARD_TAKEN_MS = 8_000
+
 Step = tuple[State, tuple[Effect, ...]]
 Rule = Callable[[State, Any, Stamp], Step]
 
@@ -58,6 +60,11 @@ def leave(state: State) -> Step:
     return replace(state, phase=Leftover()), (StopTimer("visit"),)
 
 
+def _still_to_be_read(done: Done) -> bool:
+    """The last page says more than "thank you": a debt, or that no slip came."""
+    return bool(done.outcome.owed_fen or done.outcome.sale.lost_fen or done.slip)
+
+
 def clock_of(state: State) -> tuple[Effect, ...]:
     """The timer that this phase runs under, set anew."""
     rules = state.rules
@@ -70,4 +77,6 @@ def clock_of(state: State) -> tuple[Effect, ...]:
         Done: rules.done_ms,
     }
     wait = waits.get(type(state.phase))
+    if isinstance(state.phase, Done) and state.session is None and not _still_to_be_read(state.phase):
+        wait = min(rules.done_ms, AFTER_CARD_TAKEN_MS)
     return (SetTimer("visit", wait),) if wait else (StopTimer("visit"),)

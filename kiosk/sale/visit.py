@@ -8,7 +8,7 @@ from kiosk.billing.quote import most_to_buy
 from kiosk.model.card import CardKind, PurchaseState
 from kiosk.model.money import NOTHING, Money
 from kiosk.sale import entries
-from kiosk.sale.effects import AskPrinter, Effect, ReadCard, Record, SetTimer, StopTimer
+from kiosk.sale.effects import AskPrinter, Effect, ReadCard, Record, StopTimer
 from kiosk.sale.events import (
     Cancel,
     CardInserted,
@@ -44,7 +44,6 @@ from kiosk.sale.state import (
 from kiosk.sale.writing import begin_write, close, decide, finish_paying, go_away, is_written
 
 CUSTOMER_KINDS = frozenset({CardKind.OPEN, CardKind.PURCHASE, CardKind.REISSUE})
-AFTER_CARD_TAKEN_MS = 8_000
 
 
 def card_inserted(state: State, event: CardInserted, stamp: Stamp) -> Step:
@@ -72,7 +71,7 @@ def card_removed(state: State, event: CardRemoved, stamp: Stamp) -> Step:
     if isinstance(phase, Checking):
         return go_away(state)
     if isinstance(phase, Done):
-        return state, (SetTimer("visit", AFTER_CARD_TAKEN_MS),)
+        return state, clock_of(state)
     return state, ()
 
 

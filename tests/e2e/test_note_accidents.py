@@ -47,8 +47,10 @@ def test_a_note_jams_and_is_freed(stage):
     customer.visit(may_end=lambda: world.look.phase is Phase.STACKING and world.acceptor.jam())
     world.wait_until(lambda: "V-412" in customer.eyes.page, 20, "the word that a note is jammed")
     world.acceptor.clear_jam()
-    customer.visit()
-    nothing_is_lost(world, card)
+    assert customer.visit().startswith("done")
+    assert customer.paid_fen == NOTE_FEN
+    assert nothing_is_lost(world, card) == 0
+    assert not [entry for entry in entries(world) if entry.kind == "note.lost"]
 
 
 def test_a_forged_note_and_one_over_the_limit_come_back(stage):
