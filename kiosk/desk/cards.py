@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from kiosk.devices.reader.acs import AcsFace
+from kiosk.devices.reader.acs.face import AcsFace
 from kiosk.devices.reader.virtual.blank import memory_card
 from kiosk.devices.reader.virtual.cpu import VirtualCpuCard
 from kiosk.devices.reader.vpcd import CardFace

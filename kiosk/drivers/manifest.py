@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kiosk.drivers.table import Table
 from kiosk.model.card import CardType
+from kiosk.model.chip import CHIPS
 from kiosk.model.errors import ConfigFault, DriverFault
 
 TIMEOUT_MAX_MS = 15_000
@@ -21,19 +22,6 @@ KINDS, ACCESSES = ("native", "python"), ("api", "serial")
 BAUDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 LOOKING = frozenset((0xA4, 0xB0, 0xB1, 0xB2, 0xB3, 0xCA, 0xCB))
 """INS bytes a mark may use: SELECT, READ BINARY, READ RECORD, GET DATA (ISO 7816-4)."""
-ZONE_BYTES: dict[tuple[CardType, int], int] = {
-    (CardType.AT24C01, 0): 128,
-    (CardType.AT24C02, 0): 256,
-    (CardType.AT24C04, 0): 512,
-    (CardType.AT24C08, 0): 1024,
-    (CardType.AT24C16, 0): 2048,
-    (CardType.SLE4442, 0): 256,
-    (CardType.SLE4442, 1): 4,
-    (CardType.SLE4428, 0): 1024,
-    (CardType.SLE4428, 1): 128,
-    **{(CardType.MIFARE1K, sector): 48 for sector in range(16)},
-}
-"""Bytes of the zones whose size is known (§7); a family that stands here has no other zones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +193,12 @@ def _mark_bytes(table: Table, kind: CardType) -> MarkBytes:
     zone, addr = table.number("zone", 0, 255), table.number("addr", 0, 0xFFFF)
     content = table.hex("hex", 1, 256)
     table.close()
-    size = ZONE_BYTES.get((kind, zone))
-    if size is None and any(known is kind for known, _zone in ZONE_BYTES):
+    there = CHIPS[kind].zones.get(zone)
+    if there is None:
         table.mistake("zone", f"a {kind.name} has no zone {zone}")
-    elif size is not None and addr + len(content) > size:
-        table.mistake("addr", f"the mark ends at {addr + len(content)}, zone {zone} of a {kind.name} has {size} bytes")
+    elif addr + len(content) > there.size:
+        end = addr + len(content)
+        table.mistake("addr", f"the mark ends at {end}, zone {zone} of a {kind.name} has {there.size} bytes")
     return MarkBytes(zone, addr, content)
 
 

@@ -8,7 +8,7 @@ import pytest
 from stage import ROOT, VENDORS, Customer, entries
 
 from kiosk.desk.cards import open_card
-from kiosk.devices.reader.acs import AcsFace
+from kiosk.devices.reader.acs.face import AcsFace
 from kiosk.devices.reader.virtual.sle4428 import Sle4428
 from kiosk.devices.reader.virtual.sle4442 import Sle4442
 from kiosk.model.cardport import CardPortError

@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from kiosk.devices.reader.dialects import dialect_of
 from kiosk.devices.reader.events import CardInserted, CardRemoved, ReaderDown, ReaderEvent, ReaderUp
 from kiosk.devices.reader.pcsc import NO_ANSWER, UNAWARE, PcscFault, Service, SlotState, use_socket
 from kiosk.devices.reader.session import Session
@@ -163,7 +164,7 @@ class CardReader:
             return  # gone again, or another program has it; if the service is gone, the next wait says so
         self._refusals = 0
         try:
-            session = Session(self._numbers + 1, connection, counter)
+            session = Session(self._numbers + 1, connection, counter, dialect_of(name), self._settings.choices)
         except (CardPortError, PcscFault):
             connection.close()  # pulled again already
             return

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from kiosk.devices.reader.apdu import OK
-from kiosk.devices.reader.families import FAMILIES, detect
+from kiosk.devices.reader.commands import Choices
+from kiosk.devices.reader.families import detect
 from kiosk.devices.reader.pcsc import NO_ANSWER, PcscConnection, PcscFault
 from kiosk.devices.reader.ports import PcscCardPort
 from kiosk.model.card import CardType
-from kiosk.model.cardport import NO_CARD, CardPort, CardPortError
+from kiosk.model.cardport import NO_CARD, CardPortError
 from kiosk.model.errors import CardFault
-
-STILL_THERE = bytes.fromhex("00C0000000")  # GET RESPONSE: harmless, whatever the card makes of it
-STILL_SELECTED = bytes.fromhex("FFB0000001")  # one byte read; fails on a card that was not selected
 
 
 class Session:
@@ -24,14 +21,15 @@ class Session:
     when the card fails at once.
     """
 
-    port: CardPort
+    port: PcscCardPort
 
-    def __init__(self, number: int, connection: PcscConnection, counter: int) -> None:
+    def __init__(self, number: int, connection: PcscConnection, counter: int, dialect: str, choices: Choices) -> None:
         self.number = number
         self.counter = counter
-        self._connection = connection
+        self._connection, self._dialect, self._choices = connection, dialect, choices
         # pcscd may not have noticed yet that the card it powered is gone, or that it is another, whose ATR it keeps
-        self._prove(self._take_up())
+        self._take_up()
+        self._prove()
         connection.power_afresh()
         self.atr = connection.atr
         self.card_type: CardType | None = self._take_up()
@@ -47,7 +45,7 @@ class Session:
         The card is spoken to first: pcscd would power up an exchanged card without a word.
         """
         try:
-            self._prove(self.card_type)
+            self._prove()
             self._connection.power_afresh()
             same = self._connection.atr == self.atr and self._take_up() == self.card_type
         except CardPortError as fault:
@@ -62,20 +60,18 @@ class Session:
     def close(self) -> None:
         """Powers the card off, if it is still there."""
         with suppress(CardPortError):
-            self._prove(self.card_type)
-        if self.card_type != CardType.CPU and self.card_type not in FAMILIES:
+            self._prove()
+        if not self.port.provable:
             self._connection.lost = True  # nothing proves that this one is still there
         self._connection.close()
 
     def _take_up(self) -> CardType | None:
-        found = detect(self._connection.transmit, self._connection.atr)
-        self.port = PcscCardPort(self._connection, found)
+        found = detect(self._connection.transmit, self._connection.atr, self._dialect)
+        self.port = PcscCardPort(self._connection, found, self._dialect, self._choices)
         return found
 
-    def _prove(self, card_type: CardType | None) -> None:
+    def _prove(self) -> None:
         """An exchange that changes nothing. CardPortError when the card is gone."""
-        if card_type == CardType.CPU:
-            self._connection.transmit(STILL_THERE)
-        elif card_type in FAMILIES and self._connection.transmit(STILL_SELECTED)[-2:] != OK:
+        if not self.port.still_here():
             self._connection.lost = True
             raise CardPortError(NO_CARD, "the card is not selected any more")

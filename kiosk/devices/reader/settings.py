@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from kiosk.devices.reader.commands import Choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +14,4 @@ class ReaderSettings:
     reader_name: str = ""  # part of the reader's PC/SC name; "" takes the first
     pcsc_socket: str = ""  # "" is pcscd's own
     poll_ms: int = 250
+    choices: Choices = field(default_factory=Choices)

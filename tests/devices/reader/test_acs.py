@@ -2,7 +2,7 @@
 
 import pytest
 
-from kiosk.devices.reader.acs import AcsFace
+from kiosk.devices.reader.acs.face import AcsFace
 from kiosk.devices.reader.virtual.sle4428 import Sle4428
 from kiosk.devices.reader.virtual.sle4442 import Sle4442
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from kiosk.devices.reader.acs import AcsFace
+from kiosk.devices.reader.acs.face import AcsFace
 from kiosk.devices.reader.events import CardInserted, CardRemoved, ReaderDown, ReaderUp
 from kiosk.devices.reader.host import CardReader
 from kiosk.devices.reader.settings import ReaderSettings

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.devices.reader import pcscd as module
-from kiosk.devices.reader.acs import AcsFace
+from kiosk.devices.reader.acs.face import AcsFace
 from kiosk.devices.reader.pcscd import PrivatePcscd
 from kiosk.devices.reader.virtual.filecard import FileCard
 from kiosk.devices.reader.virtual.sle4442 import Sle4442

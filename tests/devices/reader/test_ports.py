@@ -2,7 +2,7 @@
 
 import pytest
 
-from kiosk.devices.reader.acs import AcsFace
+from kiosk.devices.reader.acs.face import AcsFace
 from kiosk.devices.reader.families import detect
 from kiosk.devices.reader.ports import PcscCardPort
 from kiosk.devices.reader.virtual.filecard import FileCard

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from kiosk.devices.reader.virtual.sle44 import Sle44
+from collections.abc import Callable
+
 from kiosk.devices.reader.virtual.sle4428 import Sle4428
 from kiosk.devices.reader.virtual.sle4442 import Sle4442
+from kiosk.model.cardport import VirtualCard
 
-MEMORY_CARDS: dict[str, type[Sle44]] = {"SLE4442": Sle4442, "SLE4428": Sle4428}
+MEMORY_CARDS: dict[str, Callable[[bytes, bytes], VirtualCard]] = {"SLE4442": Sle4442, "SLE4428": Sle4428}
 
 
-def memory_card(type_name: str, memory: bytes, secret: bytes) -> Sle44:
-    """A card with ``blank.bin`` in zone 0 and ``blank.toml``'s secret. ValueError: unknown family, wrong length."""
+def memory_card(type_name: str, memory: bytes, secret: bytes) -> VirtualCard:
+    """A card with ``blank.bin`` in its zones and ``blank.toml``'s secret. ValueError: unknown family, wrong length."""
     if type_name not in MEMORY_CARDS:
         raise ValueError(f"no virtual card of the family {type_name}; there are {', '.join(MEMORY_CARDS)}")
     return MEMORY_CARDS[type_name](memory, secret)

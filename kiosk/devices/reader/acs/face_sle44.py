@@ -1,7 +1,6 @@
-"""The face an ACS reader (ACR38, ACR39, ACR1281) shows a PC for a memory card: pseudo-APDUs, as in ACS's manuals.
+"""SLE4442 and SLE4428 in an ACS reader, as its manuals show them.
 
-A virtual chip behind it answers as the real pair would. The traps are kept: nothing works before FF A4, a selection
-of the wrong family is accepted but reads FF, ``90 00`` after a secret means *locked*, protected bytes drop silently.
+Traps: ``90 00`` after a secret means *locked*, protected bytes drop silently.
 """
 
 from __future__ import annotations
@@ -10,69 +9,23 @@ import time
 
 from kiosk.devices.reader.virtual.sle44 import MAIN, PROTECTION, Sle44
 from kiosk.model.card import CardType
-from kiosk.model.cardport import BAD_ARGUMENT, DENIED, LOCKED, CardPortError
+from kiosk.model.cardport import DENIED, LOCKED, CardPortError, VirtualCard
 
-SELECT_BYTE = {CardType.SLE4428: 0x05, CardType.SLE4442: 0x06}
 OK = bytes.fromhex("9000")
-FAILED = bytes.fromhex("6300")
 WRONG_LENGTH = bytes.fromhex("6700")
-NOT_VERIFIED = bytes.fromhex("6982")  # our own choice; the manuals do not say
-NOT_SELECTED = bytes.fromhex("6985")  # our own choice
 OUTSIDE = bytes.fromhex("6B00")
 NO_INSTRUCTION = bytes.fromhex("6D00")
-NO_CLASS = bytes.fromhex("6E00")
-LENGTH_MAX = 255
 
 
-class AcsFace:
-    """``chip`` in an ACS reader. Has the shape vpcd's other end serves: ``reset`` and ``transmit``.
+class Sle44Face:
+    """See kiosk.devices.reader.acs.face.ChipFace."""
 
-    ``protection_follows``: as the ACR38 of 2006 does, protection bytes follow the data of FF B0 (4 on an SLE4442,
-    1 + INT(N / 8) on an SLE4428), and FF B2 reads data without them. ``byte_ms``: what writing a byte takes; a real
-    chip needs 2.5 ms to erase and 2.5 ms to write it (Infineon SLE 4432/4442, July 1995).
-    """
+    def __init__(self, chip: VirtualCard, protection_follows: bool, byte_ms: int) -> None:
+        assert isinstance(chip, Sle44)
+        self.chip, self.protection_follows, self.byte_ms = chip, protection_follows, byte_ms
 
-    def __init__(self, chip: Sle44, protection_follows: bool = False, byte_ms: int = 0) -> None:
-        self.chip = chip
-        self.protection_follows = protection_follows
-        self.byte_ms = byte_ms
-        self._selected: int | None = None
-
-    def reset(self) -> bytes:
-        """Powered afresh; the selection is lost, too."""
-        self._selected = None
-        return self.chip.reset()
-
-    def transmit(self, apdu: bytes) -> bytes:
-        """One pseudo-APDU; b"" when the card was pulled."""
-        if len(apdu) < 5:
-            return WRONG_LENGTH
-        if apdu[0] != 0xFF:
-            return NO_CLASS
-        instruction, addr, p3, data = apdu[1], apdu[2] << 8 | apdu[3], apdu[4], apdu[5:]
-        try:
-            if instruction == 0xA4:
-                return self._select(data)
-            if self._selected is None:
-                return NOT_SELECTED
-            if self._selected != SELECT_BYTE[self.chip.chip.type]:
-                return self._wrong_family(instruction, p3)
-            return self._command(instruction, addr, p3, data)
-        except CardPortError as fault:
-            return {BAD_ARGUMENT: OUTSIDE, DENIED: NOT_VERIFIED}.get(fault.code, b"")
-
-    def _select(self, data: bytes) -> bytes:
-        if len(data) != 1:
-            return WRONG_LENGTH
-        self.chip.atr()  # a dead card does not answer
-        self._selected = data[0]
-        return OK
-
-    def _wrong_family(self, instruction: int, length: int) -> bytes:
-        self.chip.atr()
-        return b"\xff" * length + OK if instruction in (0xB0, 0xB1, 0xB2) else FAILED
-
-    def _command(self, instruction: int, addr: int, p3: int, data: bytes) -> bytes:
+    def command(self, instruction: int, addr: int, p3: int, data: bytes) -> bytes:
+        """The answer with SW1 SW2."""
         if instruction in (0xD0, 0xD1, 0x20) and len(data) != p3:
             return WRONG_LENGTH
         if instruction == 0xB0:
