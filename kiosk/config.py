@@ -81,6 +81,15 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
+class Customers:
+    """The signed list of customers whose meters have keypads; all three, or none. The price list's key signs it, too."""
+
+    file: Path | None = None
+    note: Path | None = None  # head office's signature on it
+    vkey_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Vendors:
     """The vendors whose cards are served: one folder each (contract 1 §9)."""
 
@@ -138,6 +147,7 @@ class Config:
     prices: Prices
     vendors: Vendors
     reader: Reader = field(default_factory=Reader)
+    customers: Customers = field(default_factory=Customers)
     head_office: HeadOffice = field(default_factory=HeadOffice)
     screen: Screen = field(default_factory=Screen)
     visit: Visit = field(default_factory=Visit)
@@ -219,6 +229,9 @@ def _sense(config: Config) -> list[str]:
         mistakes.append("[terminal] 'language' must be zh-CN or en")
     if not visit.denominations_fen or min((*visit.denominations_fen, *visit.amounts_fen)) <= 0:
         mistakes.append("[visit] amounts must be whole fen above 0")
+    roll = (config.customers.file, config.customers.note, config.customers.vkey_file)
+    if any(roll) and not all(roll):
+        mistakes.append("[customers] 'file', 'note' and 'vkey_file' belong together")
     if config.head_office.url and config.head_office.vkey_file is None:
         mistakes.append("[head_office] 'vkey_file' is missing")
     return mistakes

@@ -125,6 +125,8 @@ class SlipPrinter:
             count=sale.written_count,
             brought_fen=sale.brought_fen,
             kept_fen=sale.due_fen,
+            keypad=bool(sale.when),
+            token=sale.token,
             code=outcome.code if sale.due_fen else "",
             qr=self._proof(closing),
         )

@@ -10,11 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from kiosk.app.cards import CardSlot
+from kiosk.app.lists import load_customers, load_prices
 from kiosk.app.notes import NoteEars
-from kiosk.app.prices import load_prices
 from kiosk.app.slips import SlipPrinter
+from kiosk.app.tokens import TokenMaker
 from kiosk.app.watch import Watch
 from kiosk.billing.book import PriceBook
+from kiosk.billing.customers import CustomerList
 from kiosk.config import Config
 from kiosk.devices.acceptor.ccnet.host import CcnetAcceptor, HostSettings
 from kiosk.devices.link import LinkSettings
@@ -99,28 +101,33 @@ class Terminal:
         registry = load_registry(config.vendors.folders)
         drivers = self._drivers(registry)
         with Journal.open(config.journal, signer, self._clock, memory.see) as journal:
-            prices = self._install_prices(journal, memory)
+            prices, customers = self._install_lists(journal, memory)
             vendors = _described(registry, drivers)
 
             def proof(entry: Entry) -> str:
                 return receipt_text(signer, encode(entry), journal.frontier(entry.seq))
 
             try:
-                self._sell(journal, memory, registry, drivers, vendors, prices, proof)
+                self._sell(journal, memory, registry, drivers, vendors, prices, customers, proof)
             finally:
                 for driver in drivers.values():
                     driver.close()
 
-    def _install_prices(self, journal: Journal, memory: Memory) -> PriceBook:
-        files = self._config.prices
+    def _install_lists(self, journal: Journal, memory: Memory) -> tuple[PriceBook, CustomerList]:
+        files, roll = self._config.prices, self._config.customers
         book, digest = load_prices(files.file, files.vkey_file, memory.price_version)
+        customers = CustomerList()
         unclean = memory.last is not None and memory.last.kind not in ("terminal.stopped", "log.opened")
         drafts = [Draft("terminal.started", None, (), {"version": version("prepaid-kiosk"), "unclean": unclean})]
         if book.version != memory.price_version:
             drafts.append(Draft("price.installed", None, (), {"version": book.version, "sha256": digest}))
+        if roll.note is not None and roll.file is not None and roll.vkey_file is not None:
+            customers, sum_ = load_customers(roll.note, roll.file, roll.vkey_file, memory.customers_version)
+            if customers.version != memory.customers_version:
+                drafts.append(Draft("customers.installed", None, (), {"version": customers.version, "sha256": sum_}))
         for entry in journal.append(drafts):
             memory.see(entry)
-        return book
+        return book, customers
 
     def _drivers(self, registry: Registry) -> dict[str, Driver]:
         vault = self._config.keys.vendor_secrets_file
@@ -138,6 +145,7 @@ class Terminal:
         drivers: dict[str, Driver],
         vendors: dict[str, Vendor],
         prices: PriceBook,
+        customers: CustomerList,
         proof: Callable[[Entry], str],
     ) -> None:
         config, clock = self._config, self._clock
@@ -148,9 +156,10 @@ class Terminal:
         acceptor = CcnetAcceptor(_acceptor(config))
         printer = ReceiptPrinter(LinkSettings(config.printer.path, config.printer.baud, "V-421"))
         cards = CardSlot(reader, registry, drivers, vendors, prices, clock, config.terminal.id, self.post)
+        tokens = TokenMaker(customers, registry, drivers, vendors, prices, config.terminal.id, self.post)
         slips = SlipPrinter(printer, faces, config.terminal, vendors, words, proof, clock, self.post)
         state = State(_rules(config), vendors, language=config.terminal.language)
-        doors = Doors(journal, cards, acceptor, slips, self._show)
+        doors = Doors(journal, cards, tokens, acceptor, slips, self._show)
         self._runner = runner = Runner(state, doors, clock, memory)
         reader.start()
         acceptor.start(NoteEars(self.post).hear)
@@ -167,6 +176,7 @@ class Terminal:
             watch.stop()
             reader.close()
             acceptor.stop()
+            tokens.close()
             slips.stop()
 
     def _hear_reader(self, event: seen.ReaderEvent) -> None:

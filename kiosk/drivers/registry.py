@@ -81,6 +81,7 @@ def vendor_of(manifest: Manifest, description: Description) -> Vendor:
         regions=manifest.sale.regions,
         amount_min_fen=manifest.sale.amount_min_fen,
         amount_max_fen=manifest.sale.amount_max_fen,
+        keypad=manifest.keypad,
     )
 
 

@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "terminal.started": Kind({"version": "text", "unclean": "bool"}),
     "terminal.stopped": Kind({"why": "text"}),
     "price.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "customers.installed": Kind({"version": "uint", "sha256": "bytes"}),
     "device.down": Kind({"device": "text", "code": "text"}),
     "device.up": Kind({"device": "text"}),
     "clock.stepped": Kind({"old": "uint", "new": "uint"}),
@@ -50,6 +51,7 @@ KINDS: dict[str, Kind] = {
             "limit": "uint",
             "brought": "int",
         },
+        optional={"when": "text"},
         sale="yes",
     ),
     "note.escrowed": Kind({"note": "bytes8", "fen": "uint", "device": "text"}, sale="yes"),
@@ -66,9 +68,10 @@ KINDS: dict[str, Kind] = {
     "write.intended": Kind({"count": "uint", "fen": "uint", "energy": "uint", "attempt": "uint"}, sale="yes"),
     "write.done": Kind(
         {"count": "uint", "fen": "uint", "energy": "uint", "how": "text"},
+        optional={"token": "text"},
         accounts=frozenset({"owed", "sold"}),
         sale="yes",
-        words={"how": ("written", "found")},
+        words={"how": ("written", "found", "token")},
     ),
     "write.failed": Kind(
         {"count": "uint", "code": "text", "card": "text"}, sale="yes", words={"card": ("unchanged", "unknown")}

@@ -96,6 +96,18 @@ class Vendor:
     regions: tuple[str, ...]
     amount_min_fen: int
     amount_max_fen: int
+    keypad: bool = False  # its meters take tokens by a keypad; there is no card (contract 1 §8)
+
+
+@dataclass(frozen=True, slots=True)
+class KeypadCustomer:
+    """A customer whose meter has a keypad: found by number, as head office's list has it."""
+
+    vendor: str  # vendor code
+    customer: str
+    meter: str
+    region: str
+    count: int  # purchase count when the list was made; a count this terminal has made since is higher
 
 
 @dataclass(frozen=True, slots=True)

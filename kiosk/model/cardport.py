@@ -47,7 +47,13 @@ class CardPort(Protocol):
 
 
 class VirtualCard(CardPort, Protocol):
-    """A chip made of software, on the desk and on the conformance kit's bench. ``copy.deepcopy`` copies the card."""
+    """A chip made of software, on the desk and on the conformance kit's bench. ``copy.deepcopy`` copies the card.
+
+    It may have two attributes more, where a pull in the middle of a write can leave more than one thing:
+    ``tear_ways: tuple[str, ...]``, what may stand afterwards in the place that was being written ("old": what was there
+    before; "erased": FF; others as the chip says), and ``tear_leaves: str``, the one of them that happens. The
+    conformance kit tears cards in every way there is.
+    """
 
     tear_after: int | None
     """Bytes that writes may still write (changed or not) before the card dies; dead: every call fails until reset()."""

@@ -62,10 +62,10 @@ CHIPS: dict[CardType, Chip] = {
     CardType.AT24C16: _eeprom(2048),
     CardType.SLE4442: Chip({0: Zone(256, 32, 256), 1: Zone(4)}, {0: 3}, tries=3),
     CardType.SLE4428: Chip({0: Zone(1024, 32, 1021), 1: Zone(128)}, {0: 2}, tries=8),
-    CardType.AT88SC102: Chip({0: Zone(180), 1: Zone(64, 2, 64), 2: Zone(64, 2, 64)}, {0: 2, 1: 6, 2: 4}, tries=8),
+    CardType.AT88SC102: Chip({0: Zone(180), 1: Zone(64, 2, 64), 2: Zone(64, 2, 64)}, {0: 2, 1: 6, 2: 4}, tries=4),
     CardType.AT88SC1604: Chip(
-        {0: Zone(2009), 1: Zone(1195, 0, 1195), **{number: Zone(256, 0, 256) for number in (2, 3, 4)}},
-        dict.fromkeys(range(5), 2),
+        {0: Zone(2009), 1: Zone(1195, 2, 1195), **{number: Zone(256, 2, 256) for number in (2, 3, 4)}},
+        dict.fromkeys(range(9), 2),
         tries=8,
     ),
     CardType.AT88SC153: Chip(

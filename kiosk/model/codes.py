@@ -22,6 +22,7 @@ CODES: dict[str, str] = {
     "C-113": "there is no price for this vendor",
     "C-114": "the driver needs a key card that is not here",
     "C-115": "the driver does not sell",
+    "C-116": "no customer with this number is served here",
     # the card could not be read or written
     "C-201": "the card could not be read",
     "C-202": "the card was taken out",
@@ -65,6 +66,7 @@ CODES: dict[str, str] = {
     "F-701": "a mistake in kiosk.toml",
     "F-702": "a mistake in the price list, or its signature does not hold",
     "F-703": "a mistake in a vendor's folder",
+    "F-704": "a mistake in the list of customers, or its signature does not hold",
     # the program itself
     "P-801": "the program found a mistake of its own and starts the sale again from the ledger",
 }

@@ -42,6 +42,8 @@ class Receipt:
     count: int = 0  # purchase count on the card
     brought_fen: int = 0  # owed to this card before the sale
     kept_fen: int = 0  # still owed after it
+    keypad: bool = False  # the meter takes digits by its keypad; there is no card
+    token: str = ""  # those digits, once they are made
     remaining: str = ""  # in the meter, with its unit, when the card says so
     code: str = ""  # why the credit is not on the card (docs/errors.md)
     qr: str = ""  # contract 2 §4

@@ -15,7 +15,7 @@ from kiosk.billing.quote import energy_for
 from kiosk.ledger.entry import Entry
 from kiosk.model.card import WriteOrder
 from kiosk.model.money import Money
-from kiosk.sale.state import Books, NoteRow, Outcome, Owed, Sale
+from kiosk.sale.state import Books, NoteRow, Outcome, Owed, Sale, Token
 
 
 class Fact(Protocol):
@@ -36,7 +36,7 @@ class Memory:
         self.books = Books()
         self.closing: Entry | None = None  # the last sale.closed: a slip proves it
         self.last: Entry | None = None
-        self.price_version = 0
+        self.price_version = self.customers_version = 0
 
     def see(self, entry: Entry) -> None:
         """One more committed entry."""
@@ -46,6 +46,8 @@ class Memory:
             self.closing = entry
         if entry.kind == "price.installed":
             self.price_version = entry.data["version"]
+        if entry.kind == "customers.installed":
+            self.customers_version = entry.data["version"]
 
 
 def fold(books: Books, fact: Fact) -> Books:
@@ -69,6 +71,7 @@ def _opened(books: Books, fact: Fact) -> Books:
         limit_fen=data["limit"],
         brought_fen=data["brought"],
         brought_centi_kwh=owed.centi_kwh,
+        when=data.get("when", ""),
     )
     return replace(books, open=sale, credited_fen=0)
 
@@ -117,6 +120,7 @@ def _write_done(books: Books, fact: Fact) -> Books:
         written_count=data["count"],
         written_fen=sale.written_fen + data["fen"],
         written_centi_kwh=sale.written_centi_kwh + data["energy"],
+        token=data.get("token", ""),
     )
     return replace(books, open=written)
 
@@ -140,9 +144,13 @@ def _closed(books: Books, fact: Fact) -> Books:
     doubts.pop(sale.key, None)
     if sale.order is not None:
         doubts[sale.key] = sale.order
+    tokens = books.tokens
+    if sale.token:
+        made = Token(sale.written_count, sale.token, sale.when, sale.written_fen, sale.written_centi_kwh)
+        tokens = {**tokens, sale.key: made}
     outcome = Outcome(sale, fact.data["why"], fact.data.get("code", ""))
     slip_due = outcome if sale.brought_fen or sale.paid_fen or sale.written_fen or sale.lost_fen else None
-    return replace(books, open=None, owed=owed, doubts=doubts, unprinted=slip_due)
+    return replace(books, open=None, owed=owed, doubts=doubts, tokens=tokens, unprinted=slip_due)
 
 
 def _slip_told(books: Books, fact: Fact) -> Books:

@@ -1,7 +1,7 @@
 """What a sale does to the world: a closed set of frozen values, carried out by the runner in order.
 
 ``Record`` is carried out at once; if it fails, nothing after it is done. An irrevocable effect (``StackNote``,
-``WriteCard``) directly follows the ``Record`` that says it will be done.
+``WriteCard``, ``MakeToken``) directly follows the ``Record`` that says it will be done.
 """
 
 from __future__ import annotations
@@ -34,6 +34,25 @@ class WriteCard:
     session: int
     vendor: str
     order: WriteOrder
+
+
+@dataclass(frozen=True, slots=True)
+class FindCustomer:
+    """Look the number up; answered by CustomerFound or CustomerUnknown."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeToken:
+    """Have the vendor's driver make the digits for a keypad; answered by TokenMade or TokenFailed.
+
+    The same order with the same ``when`` (civil, 14 digits) gives the same digits, however often it is asked.
+    """
+
+    vendor: str
+    order: WriteOrder
+    when: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +118,8 @@ Effect = (
     Record
     | ReadCard
     | WriteCard
+    | FindCustomer
+    | MakeToken
     | EnableNotes
     | DisableNotes
     | StackNote

@@ -22,10 +22,10 @@ def _post(*rows: tuple[str, int]) -> Post:
     return tuple(sorted((row for row in rows if row[1]), key=lambda row: row[0].encode()))
 
 
-def sale_opened(sale_id: bytes, card: Card, limit_fen: int, brought_fen: int) -> Draft:
-    """A sale begins: whose card, at what price, up to what amount."""
+def sale_opened(sale_id: bytes, card: Card, limit_fen: int, brought_fen: int, when: str = "") -> Draft:
+    """A sale begins: whose card, at what price, up to what amount; ``when``: the time its token will be asked with."""
     reading = card.reading
-    data = {
+    data: dict[str, str | int] = {
         "vendor": card.vendor.code,
         "customer": reading.customer,
         "meter": reading.meter,
@@ -37,6 +37,8 @@ def sale_opened(sale_id: bytes, card: Card, limit_fen: int, brought_fen: int) ->
         "limit": limit_fen,
         "brought": brought_fen,
     }
+    if when:
+        data["when"] = when
     return Draft("sale.opened", sale_id, (), data)
 
 
@@ -89,6 +91,12 @@ def write_done(sale: Sale, order: WriteOrder, how: str) -> Draft:
     post = _post((owed_account(sale.vendor, sale.customer), fen), (f"sold:{sale.vendor}", -fen))
     data = {"count": order.count, "fen": fen, "energy": order.energy_centi_kwh, "how": how}
     return Draft("write.done", sale.id, post, data)
+
+
+def token_made(sale: Sale, order: WriteOrder, digits: str) -> Draft:
+    """The digits are made: recorded before anybody sees them, and with that they are the customer's."""
+    done = write_done(sale, order, "token")
+    return Draft(done.kind, done.sale, done.post, {**done.data, "token": digits})
 
 
 def write_failed(sale: Sale, count: int, code: str, *, unchanged: bool) -> Draft:

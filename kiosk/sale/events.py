@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kiosk.billing.book import Price
-from kiosk.model.card import CardReading, Vendor
+from kiosk.model.card import CardReading, KeypadCustomer, Vendor
 
 Device = Literal["reader", "acceptor", "printer", "ledger", "disk", "head-office"]
 
@@ -61,6 +61,40 @@ class WriteFailed:
     session: int
     code: str
     unchanged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerFound:
+    """The number is in head office's list; ``price`` is None where the price list has none."""
+
+    number: str
+    vendor: Vendor
+    customer: KeypadCustomer
+    price: Price | None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerUnknown:
+    """The number cannot be served: ``code`` of kiosk.model.codes."""
+
+    number: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenMade:
+    """The vendor's driver made the digits for this sale; nobody has seen them yet."""
+
+    sale: bytes
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFailed:
+    """There are no digits for this sale."""
+
+    sale: bytes
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +187,18 @@ class Continue:
 
 
 @dataclass(frozen=True, slots=True)
+class AskNumber:
+    """A customer without a card wants to key in the customer number."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveNumber:
+    """The customer number, keyed in."""
+
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChooseAmount:
     """The customer chose how much to pay at most, in fen."""
 
@@ -181,7 +227,7 @@ class ChooseLanguage:
     language: str
 
 
-Press = Continue | ChooseAmount | Finish | Cancel | MoreTime | ChooseLanguage
+Press = AskNumber | GiveNumber | Continue | ChooseAmount | Finish | Cancel | MoreTime | ChooseLanguage
 Event = (
     CardInserted
     | CardRemoved
@@ -189,6 +235,10 @@ Event = (
     | CardRejected
     | CardWritten
     | WriteFailed
+    | CustomerFound
+    | CustomerUnknown
+    | TokenMade
+    | TokenFailed
     | AcceptorUp
     | NoteEscrowed
     | NoteStacked

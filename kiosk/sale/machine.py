@@ -3,8 +3,8 @@
 ``step(state, event, stamp)`` gives the next state and what to do. It has no clock, makes no ids and touches nothing:
 the times and ids it needs come in with the event. Two rules hold for every path, and a test walks them all:
 
-1. What must survive is recorded before the act that follows it: ``StackNote`` and ``WriteCard`` directly follow the
-   ``Record`` that names them.
+1. What must survive is recorded before the act that follows it: ``StackNote``, ``WriteCard`` and ``MakeToken`` directly
+   follow the ``Record`` that names them.
 2. Money is only in the books. The phase is what the customer sees; ``resume`` finds it again from the books after a
    power cut, and after a full disk, by the same road.
 
@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kiosk.sale import cash, entries, visit, writing
+from kiosk.sale import cash, entries, keypad, visit, writing
 from kiosk.sale.effects import DisableNotes, Effect, PrintSlip, ReadCard, ReturnNote, SetTimer, StopTimer
 from kiosk.sale.events import (
     AcceptorUp,
+    AskNumber,
     Cancel,
     CardInserted,
     CardRead,
@@ -29,10 +30,13 @@ from kiosk.sale.events import (
     ChooseAmount,
     ChooseLanguage,
     Continue,
+    CustomerFound,
+    CustomerUnknown,
     DeviceDown,
     DeviceUp,
     Event,
     Finish,
+    GiveNumber,
     MoreTime,
     NoteEscrowed,
     NoteRejected,
@@ -44,6 +48,8 @@ from kiosk.sale.events import (
     RecordFailed,
     Stamp,
     TimerFired,
+    TokenFailed,
+    TokenMade,
     WriteFailed,
 )
 from kiosk.sale.moves import Rule, Step, clock_of, leave, record, room_fen
@@ -53,11 +59,13 @@ from kiosk.sale.state import (
     Away,
     Checking,
     Done,
+    Entering,
     Idle,
     Paying,
     Printing,
     Reading,
     Refused,
+    Sale,
     Starting,
     State,
     Writing,
@@ -128,9 +136,20 @@ def resume(state: State) -> Step:
     if sale.due_fen <= 0 and sale.order is None:
         state, effects = writing.close(state, "cancelled", "")
         return state, effects
+    if sale.when:
+        return _resume_token(state, sale)
     state = replace(state, phase=Away(), card=None, notice="resumed")
     read = () if state.session is None else (ReadCard(state.session),)
     return state, (*read, *clock_of(state))
+
+
+def _resume_token(state: State, sale: Sale) -> Step:
+    """Nobody has to come back with a card: ask for the digits again, or for the first time; or owe them."""
+    card = keypad.card_again(state, sale)
+    if card is None:
+        return writing.close(state, "owed", "D-304")
+    state = replace(state, card=card, phase=Writing(), notice="resumed")
+    return (state, keypad.request_token(sale)) if sale.order else writing.finish_paying(state)
 
 
 def start(state: State) -> Step:
@@ -173,6 +192,13 @@ ANY: dict[type, Rule] = {
 """Rules that hold in every phase."""
 
 TABLE: dict[tuple[type, type], Rule] = {
+    (Idle, AskNumber): keypad.ask_number,
+    (Entering, GiveNumber): keypad.give_number,
+    (Entering, CustomerFound): visit.customer_found,
+    (Entering, CustomerUnknown): keypad.customer_unknown,
+    (Entering, Cancel): visit.cancel,
+    (Writing, TokenMade): writing.token_made,
+    (Writing, TokenFailed): writing.token_failed,
     (Reading, CardRead): visit.card_read,
     (Reading, CardRejected): visit.card_rejected,
     (Refused, Cancel): visit.cancel,

@@ -10,7 +10,20 @@ from kiosk.ledger.entry import Draft
 from kiosk.sale.books import fold
 from kiosk.sale.effects import Effect, EnableNotes, ReadCard, Record, SetTimer, StopTimer
 from kiosk.sale.events import Stamp
-from kiosk.sale.state import Account, Amount, Away, Done, Idle, Leftover, Paying, Reading, Refused, Sale, State
+from kiosk.sale.state import (
+    Account,
+    Amount,
+    Away,
+    Done,
+    Entering,
+    Idle,
+    Leftover,
+    Paying,
+    Reading,
+    Refused,
+    Sale,
+    State,
+)
 
 AFTER_CARD_TAKEN_MS = 8_000
 
@@ -53,6 +66,8 @@ def notes_that_fit(state: State, sale: Sale) -> EnableNotes:
 def leave(state: State) -> Step:
     """The visit is over: idle, or a card to be taken, or a new card to be read."""
     state = replace(state, notice="", language=state.rules.language if state.session is None else state.language)
+    if state.card is not None and state.card.keypad:
+        state = replace(state, card=None)
     if state.session is None:
         return replace(state, phase=Idle(), card=None), (StopTimer("visit"),)
     if state.card is None and not state.down:
@@ -61,14 +76,16 @@ def leave(state: State) -> Step:
 
 
 def _still_to_be_read(done: Done) -> bool:
-    """The last page says more than "thank you": a debt, or that no slip came."""
-    return bool(done.outcome.owed_fen or done.outcome.sale.lost_fen or done.slip)
+    """The last page says more than "thank you": a debt, digits to be keyed in, or that no slip came."""
+    sale = done.outcome.sale
+    return bool(done.outcome.owed_fen or sale.lost_fen or sale.token or done.slip)
 
 
 def clock_of(state: State) -> tuple[Effect, ...]:
     """The timer that this phase runs under, set anew."""
     rules = state.rules
     waits = {
+        Entering: rules.visit_ms,
         Account: rules.visit_ms,
         Amount: rules.visit_ms,
         Refused: rules.refused_ms,

@@ -32,6 +32,16 @@ class Cards(Protocol):
         """Answered by CardWritten or WriteFailed."""
 
 
+class Keypads(Protocol):
+    """Customers without a card, and the digits for their meters."""
+
+    def find(self, number: str) -> None:
+        """Answered by CustomerFound or CustomerUnknown."""
+
+    def make_token(self, vendor: str, order: WriteOrder, when: str) -> None:
+        """Answered by TokenMade or TokenFailed."""
+
+
 class Notes(Protocol):
     """The note acceptor."""
 

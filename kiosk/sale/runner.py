@@ -18,7 +18,7 @@ from kiosk.sale.books import Memory
 from kiosk.sale.effects import Effect
 from kiosk.sale.events import Event, RecordFailed, Stamp, TimerFired
 from kiosk.sale.machine import start, step
-from kiosk.sale.ports import Cards, Ledger, Notes, Show, Slips
+from kiosk.sale.ports import Cards, Keypads, Ledger, Notes, Show, Slips
 from kiosk.sale.state import State
 from kiosk.sale.view import view
 
@@ -31,6 +31,7 @@ class Doors:
 
     ledger: Ledger
     cards: Cards
+    keypads: Keypads
     notes: Notes
     slips: Slips
     show: Show
@@ -131,6 +132,10 @@ class Runner:
                 doors.cards.read(session)
             case do.WriteCard(session, vendor, order):
                 doors.cards.write(session, vendor, order)
+            case do.FindCustomer(number):
+                doors.keypads.find(number)
+            case do.MakeToken(vendor, order, when):
+                doors.keypads.make_token(vendor, order, when)
             case do.EnableNotes(fen):
                 doors.notes.enable(fen)
             case do.DisableNotes():

@@ -58,6 +58,8 @@ class Sale:
     written_count: int = 0
     written_fen: int = 0
     written_centi_kwh: int = 0
+    when: str = ""  # civil time of the token's request, 14 digits; '' for a card
+    token: str = ""  # digits for the meter's keypad, once they are made and recorded
 
     @property
     def key(self) -> Key:
@@ -99,6 +101,17 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
+class Token:
+    """The last token made for a meter with a keypad; it can be shown again."""
+
+    count: int
+    digits: str
+    when: str  # civil time of its request, 14 digits
+    fen: int
+    centi_kwh: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a sale ended: what the last screen and the slip say."""
 
@@ -121,12 +134,17 @@ class Books:
     owed: Mapping[Key, Owed] = field(default_factory=dict)
     doubts: Mapping[Key, WriteOrder] = field(default_factory=dict)
     unprinted: Outcome | None = None  # closed, and no word yet of its slip
+    tokens: Mapping[Key, Token] = field(default_factory=dict)
     credited_fen: int = 0  # the last note, until another lies in escrow: a repeated report of it is no new note
+
+
+KEYPAD = 0
+"""In the place of a session: a customer without a card, found by number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The card in the slot, read."""
+    """The card in the slot, read; or, with session ``KEYPAD``, what is known of a customer without one."""
 
     session: int
     vendor: Vendor
@@ -137,6 +155,11 @@ class Card:
     def key(self) -> Key:
         """Whose credit it carries."""
         return self.vendor.code, self.reading.customer, self.reading.meter
+
+    @property
+    def keypad(self) -> bool:
+        """Whether there is no card, and a token is what is bought."""
+        return self.session == KEYPAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +175,13 @@ class Idle:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The card is being recognised and read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entering:
+    """A customer without a card keys in the customer number; ``asked``: it is being looked up."""
+
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +256,7 @@ Phase = (
     Starting
     | Idle
     | Reading
+    | Entering
     | Refused
     | Account
     | Amount

@@ -10,6 +10,7 @@ from kiosk.billing.book import Price
 from kiosk.billing.quote import energy_for
 from kiosk.model.card import CardReading, Vendor
 from kiosk.model.money import Money
+from kiosk.sale.keypad import last_token, sells_tokens
 from kiosk.sale.moves import room_fen
 from kiosk.sale.state import (
     Account,
@@ -17,6 +18,7 @@ from kiosk.sale.state import (
     Away,
     Checking,
     Done,
+    Entering,
     Idle,
     Leftover,
     Outcome,
@@ -35,6 +37,7 @@ class Screen(Enum):
     """One for each thing a customer can be asked or told."""
 
     ATTRACT = "attract"
+    NUMBER = "number"  # no card: the customer number is keyed in
     READING = "reading"
     ACCOUNT = "account"
     AMOUNT = "amount"
@@ -77,6 +80,9 @@ class SaleView:
     written_centi_kwh: int = 0
     owed_fen: int = 0
     count: int = 0
+    keypad: bool = False  # there is no card: the meter takes digits by its keypad
+    may_enter_number: bool = False  # some vendor's customers have no card
+    token: str = ""  # the digits: just made, or made last for this meter
     slip: bool = False  # the slip came out
     slip_code: str = ""  # why it did not
     deadline_ms: int | None = None
@@ -90,6 +96,7 @@ def view(state: State) -> SaleView:
 
 def _base(state: State, screen: Screen, **more: object) -> SaleView:
     card = state.card
+    more.setdefault("keypad", bool(card and card.keypad))
     return SaleView(
         screen,
         state.language,
@@ -108,7 +115,15 @@ def _out_of_service(state: State) -> SaleView:
 
 
 def _idle(state: State) -> SaleView:
-    return _out_of_service(state) if state.down else _base(state, Screen.ATTRACT)
+    if state.down:
+        return _out_of_service(state)
+    return _base(state, Screen.ATTRACT, may_enter_number=sells_tokens(state))
+
+
+def _entering(state: State) -> SaleView:
+    phase = state.phase
+    assert isinstance(phase, Entering)
+    return _base(state, Screen.NUMBER, may_finish=not phase.asked, may_cancel=not phase.asked)
 
 
 def _reading(state: State) -> SaleView:
@@ -131,6 +146,7 @@ def _account(state: State) -> SaleView:
         code=phase.blocked,
         most_fen=phase.most_fen,
         owed_fen=owed.fen if owed else 0,
+        token=last_token(state, state.card.key) if state.card else "",
         may_finish=not phase.blocked,
         may_cancel=True,
     )
@@ -207,6 +223,8 @@ def _outcome_facts(outcome: Outcome) -> dict[str, object]:
         "written_centi_kwh": sale.written_centi_kwh,
         "owed_fen": outcome.owed_fen,
         "count": sale.written_count,
+        "keypad": bool(sale.when),
+        "token": sale.token,
     }
 
 
@@ -226,6 +244,7 @@ _VIEWS: dict[type, Callable[[State], SaleView]] = {
     Starting: _starting,
     Idle: _idle,
     Reading: _reading,
+    Entering: _entering,
     Refused: _refused,
     Account: _account,
     Amount: _amount,

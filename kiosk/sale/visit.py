@@ -7,7 +7,7 @@ from dataclasses import replace
 from kiosk.billing.quote import most_to_buy
 from kiosk.model.card import CardKind, PurchaseState
 from kiosk.model.money import NOTHING, Money
-from kiosk.sale import entries
+from kiosk.sale import entries, keypad
 from kiosk.sale.effects import AskPrinter, Effect, ReadCard, Record, StopTimer
 from kiosk.sale.events import (
     Cancel,
@@ -18,6 +18,8 @@ from kiosk.sale.events import (
     ChooseAmount,
     ChooseLanguage,
     Continue,
+    CustomerFound,
+    CustomerUnknown,
     Finish,
     MoreTime,
     PaperReady,
@@ -32,6 +34,7 @@ from kiosk.sale.state import (
     Card,
     Checking,
     Done,
+    Entering,
     Idle,
     Leftover,
     Owed,
@@ -48,8 +51,10 @@ CUSTOMER_KINDS = frozenset({CardKind.OPEN, CardKind.PURCHASE, CardKind.REISSUE})
 
 def card_inserted(state: State, event: CardInserted, stamp: Stamp) -> Step:
     """A card lies in the slot."""
+    if state.card is not None and state.card.keypad and not isinstance(state.phase, Done):
+        return replace(state, session=event.session), ()  # somebody without a card is being served: it waits
     state = replace(state, session=event.session, card=None)
-    if isinstance(state.phase, Idle | Done | Leftover) and not state.down:
+    if isinstance(state.phase, Idle | Done | Leftover | Entering) and not state.down:
         return replace(state, phase=Reading(), notice=""), (StopTimer("visit"), ReadCard(event.session))
     if isinstance(state.phase, Away):
         return replace(state, notice="reading"), (ReadCard(event.session),)
@@ -60,6 +65,8 @@ def card_removed(state: State, event: CardRemoved, stamp: Stamp) -> Step:
     """The card is gone; if money is in, wait for it."""
     if event.session != state.session:
         return state, ()
+    if state.card is not None and state.card.keypad:
+        return replace(state, session=None), ()
     state = replace(state, session=None, card=None)
     phase = state.phase
     if isinstance(phase, Reading | Refused | Account | Amount | Leftover):
@@ -82,19 +89,40 @@ def card_read(state: State, event: CardRead, stamp: Stamp) -> Step:
     if event.price is None:
         return card_rejected(state, CardRejected(event.session, "C-113"), stamp)
     card = Card(event.session, event.vendor, event.reading, event.price)
-    state = replace(state, card=card)
-    if event.reading.region not in event.vendor.regions:
-        return card_rejected(state, CardRejected(event.session, "C-103"), stamp)
-    if event.reading.kind not in CUSTOMER_KINDS or not event.reading.customer or not event.reading.meter:
-        return card_rejected(state, CardRejected(event.session, "C-104"), stamp)
+    return _meet(replace(state, card=card), card, stamp)
+
+
+def customer_found(state: State, event: CustomerFound, stamp: Stamp) -> Step:
+    """A customer without a card is in the list: the same as a card that has been read."""
+    phase = state.phase
+    if not isinstance(phase, Entering) or phase.asked != event.number:
+        return state, ()
+    if event.price is None:
+        return keypad.customer_unknown(state, CustomerUnknown(event.number, "C-113"), stamp)
+    card = keypad.card_of(state, event)
+    return _meet(replace(state, card=card), card, stamp)
+
+
+def _meet(state: State, card: Card, stamp: Stamp) -> Step:
+    """What may be done with a card, or for a customer without one."""
+    reading = card.reading
+    if reading.region not in card.vendor.regions:
+        return _refuse(state, "C-103")
+    if reading.kind not in CUSTOMER_KINDS or not reading.customer or not reading.meter:
+        return _refuse(state, "C-104")
     doubt = state.books.doubts.get(card.key)
-    if doubt is not None and is_written(event.reading, doubt):
+    if doubt is not None and not card.keypad and is_written(reading, doubt):
         owed = state.books.owed.get(card.key, Owed(0, 0))
         state, opened = record(state, entries.sale_opened(stamp.fresh, card, 0, owed.fen))
         found = entries.write_done(open_sale(state), doubt, "found")
         state, effects = close(state, "found", "", found)
         return state, _joined(opened, effects)
     return _account(state, card, stamp)
+
+
+def _refuse(state: State, code: str) -> Step:
+    state = replace(state, phase=Refused(code), notice="")
+    return state, clock_of(state)
 
 
 def _joined(opened: Record, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
@@ -108,7 +136,8 @@ def _account(state: State, card: Card, stamp: Stamp) -> Step:
     unclear = reading.state is PurchaseState.UNKNOWN
     owed = state.books.owed.get(card.key)
     if owed is not None and not waiting and not unclear:
-        state, opened = record(state, entries.sale_opened(stamp.fresh, card, 0, owed.fen))
+        when = keypad.when_for(state, card, stamp.civil)
+        state, opened = record(state, entries.sale_opened(stamp.fresh, card, 0, owed.fen, when))
         state, effects = begin_write(state)
         return state, (opened, *effects)
     most = most_to_buy(vendor, reading, card.price)
@@ -120,10 +149,7 @@ def _account(state: State, card: Card, stamp: Stamp) -> Step:
 
 def card_rejected(state: State, event: CardRejected, stamp: Stamp) -> Step:
     """The card is not ours, or cannot be read: nothing was charged."""
-    if event.session != state.session:
-        return state, ()
-    state = replace(state, phase=Refused(event.code), notice="")
-    return state, clock_of(state)
+    return _refuse(state, event.code) if event.session == state.session else (state, ())
 
 
 def back_in_slot(state: State, event: CardRead, stamp: Stamp) -> Step:
@@ -174,7 +200,7 @@ def amount_chosen(state: State, event: ChooseAmount, stamp: Stamp) -> Step:
     if phase.chosen_fen or not least <= event.fen <= phase.most_fen:
         return state, ()
     for code in state.down.values():
-        return card_rejected(state, CardRejected(state.session or 0, code), stamp)
+        return _refuse(state, code)
     return replace(state, phase=replace(phase, chosen_fen=event.fen)), (AskPrinter(),)
 
 
@@ -184,7 +210,8 @@ def paper_ready(state: State, event: PaperReady, stamp: Stamp) -> Step:
     if not isinstance(phase, Amount) or not phase.chosen_fen or card is None or state.down:
         return state, ()
     owed = state.books.owed.get(card.key, Owed(0, 0))
-    state, opened = record(state, entries.sale_opened(stamp.fresh, card, phase.chosen_fen, owed.fen))
+    when = keypad.when_for(state, card, stamp.civil)
+    state, opened = record(state, entries.sale_opened(stamp.fresh, card, phase.chosen_fen, owed.fen, when))
     state = replace(state, phase=Paying(), notice="")
     return state, (opened, notes_that_fit(state, open_sale(state)), *clock_of(state))
 

@@ -15,8 +15,19 @@ from kiosk.ledger.entry import Draft
 from kiosk.model.card import CardReading, WriteOrder
 from kiosk.model.money import Money
 from kiosk.sale import entries
-from kiosk.sale.effects import DisableNotes, PrintSlip, ReadCard, Record, SetTimer, StopTimer, WriteCard
-from kiosk.sale.events import CardRead, CardRejected, CardWritten, Printed, PrintFailed, Stamp, TimerFired, WriteFailed
+from kiosk.sale.effects import DisableNotes, MakeToken, PrintSlip, ReadCard, Record, SetTimer, StopTimer, WriteCard
+from kiosk.sale.events import (
+    CardRead,
+    CardRejected,
+    CardWritten,
+    Printed,
+    PrintFailed,
+    Stamp,
+    TimerFired,
+    TokenFailed,
+    TokenMade,
+    WriteFailed,
+)
 from kiosk.sale.moves import Step, clock_of, leave, open_sale, record
 from kiosk.sale.state import Away, Card, Checking, Done, Outcome, Paying, Printing, State, Writing
 
@@ -33,7 +44,7 @@ def is_written(reading: CardReading, order: WriteOrder) -> bool:
 def begin_write(state: State) -> Step:
     """Record the write, then write; or close the sale as owed after too many attempts."""
     sale, card = open_sale(state), state.card
-    if card is None or state.session is None:
+    if card is None or (state.session is None and not card.keypad):
         return go_away(state)
     if sale.attempts >= state.rules.write_attempts_max:
         return close(state, "owed", "C-203")
@@ -41,7 +52,27 @@ def begin_write(state: State) -> Step:
     order = WriteOrder(sale.id, sale.customer, sale.meter, sale.region, card.reading.count + 1, sale.due_fen, energy)
     state, recorded = record(state, entries.write_intended(order, sale.attempts + 1))
     state = replace(state, phase=Writing(), notice="")
-    return state, (StopTimer("visit"), DisableNotes(), recorded, WriteCard(state.session or 0, sale.vendor, order))
+    act = MakeToken(sale.vendor, order, sale.when) if card.keypad else WriteCard(card.session, sale.vendor, order)
+    return state, (StopTimer("visit"), DisableNotes(), recorded, act)
+
+
+def token_made(state: State, event: TokenMade, stamp: Stamp) -> Step:
+    """The digits are there: recorded, then shown."""
+    sale = state.books.open
+    if sale is None or sale.order is None or sale.id != event.sale:
+        return state, ()
+    return close(state, "done", "", entries.token_made(sale, sale.order, event.digits))
+
+
+def token_failed(state: State, event: TokenFailed, stamp: Stamp) -> Step:
+    """There are no digits, so nothing was given: ask again, or owe it."""
+    sale = state.books.open
+    if sale is None or sale.order is None or sale.id != event.sale:
+        return state, ()
+    failed = entries.write_failed(sale, sale.order.count, event.code, unchanged=True)
+    state, recorded = record(state, failed)
+    state, effects = _again_or_owed(state, event.code)
+    return state, (recorded, *effects)
 
 
 def go_away(state: State) -> Step:

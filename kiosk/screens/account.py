@@ -19,6 +19,7 @@ class Account(Page):
     meter = StringProperty("")
     maker = StringProperty("")
     left = StringProperty("")
+    left_name = StringProperty("")
     last = StringProperty("")
     price = StringProperty("")
     blocked = StringProperty("")
@@ -28,11 +29,14 @@ class Account(Page):
         reading, vendor = view.reading, view.vendor
         if reading is None or vendor is None:
             return
-        self.title = self.say("blocked" if view.code else "title")
+        self.title = self.say("blocked" if view.code else "title-meter" if view.keypad else "title")
         self.customer = wording.grouped(reading.customer)
         self.meter = wording.grouped(reading.meter)
         self.maker = vendor.name_zh if self.language == "zh-CN" else vendor.name_en
         self.left = self.say("unknown")
+        self.left_name = self.say("token" if view.keypad else "remaining")
+        if view.keypad:
+            self.left = wording.grouped(view.token) if view.token else self.say("last-none")
         if reading.remaining is not None:
             self.left = wording.in_unit(vendor, reading.remaining, self.language)
             if reading.written_back_at:
@@ -45,5 +49,5 @@ class Account(Page):
 
     def choices(self, view: SaleView) -> tuple[Choice, ...]:
         """Out, or on."""
-        leave = Choice(self.say("leave"), Cancel(), main=bool(view.code))
+        leave = Choice(self.say("number.leave" if view.keypad else "leave"), Cancel(), main=bool(view.code))
         return (leave,) if view.code else (leave, Choice(self.say("buy"), Continue(), main=True))

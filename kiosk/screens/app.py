@@ -22,10 +22,12 @@ from kiosk.screens.attract import Attract
 from kiosk.screens.cash import Cash
 from kiosk.screens.done import Done
 from kiosk.screens.message import OutOfService, PutBack, Reading, Refused, TakeCard, Writing
+from kiosk.screens.number import Number
 from kiosk.screens.page import Choice, Facts, Page
 
 PAGES: dict[Screen, type[Page]] = {
     Screen.ATTRACT: Attract,
+    Screen.NUMBER: Number,
     Screen.READING: Reading,
     Screen.ACCOUNT: Account,
     Screen.AMOUNT: Amount,
@@ -37,7 +39,7 @@ PAGES: dict[Screen, type[Page]] = {
     Screen.TAKE_CARD: TakeCard,
     Screen.OUT_OF_SERVICE: OutOfService,
 }
-KV = ("theme", "widgets", "frame", "message", "attract", "account", "amount", "cash", "done")
+KV = ("theme", "widgets", "frame", "message", "attract", "number", "account", "amount", "cash", "done")
 WARN_MS = 20_000  # the count-down is offered this long before the end
 TICK_S = 0.25
 
@@ -93,7 +95,7 @@ class Frame(BoxLayout):
         row.clear_widgets()
         for choice in choices:
             button = widgets.Press(text=choice.text, main=choice.main, disabled=not choice.enabled)
-            button.bind(on_release=lambda _, event=choice.event: self._post(event))
+            button.bind(on_release=lambda _, event=choice.event: self._post(event() if callable(event) else event))
             row.add_widget(button)
 
     def tick(self, _dt: float) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from kivy.animation import Animation
 from kivy.clock import Clock
-from kivy.properties import StringProperty
+from kivy.properties import BooleanProperty, StringProperty
 
-from kiosk.sale.events import ChooseLanguage
+from kiosk.sale.events import AskNumber, ChooseLanguage
 from kiosk.sale.view import SaleView
 from kiosk.screens import wording
-from kiosk.screens.page import Page
+from kiosk.screens.page import Choice, Page
 
 WAVE_S = 6.0  # the card slides in now and then, so that an idle screen costs little
 
@@ -23,16 +23,22 @@ class Attract(Page):
     start = StringProperty("")
     notes = StringProperty("")
     other = StringProperty("")
+    tight = BooleanProperty(defaultvalue=False)  # a button stands at the foot
 
     def render(self, view: SaleView) -> None:
         """The same words for everyone."""
         self.title, self.line, self.start = self.say("title"), self.say("line"), self.say("start")
         self.notes = self.say("notes", notes=wording.notes(self.facts.denominations_fen))
         self.other = self.say("frame.other-language")
+        self.tight = view.may_enter_number
 
     def other_language(self) -> ChooseLanguage:
         """The language that is not shown."""
         return ChooseLanguage("en" if self.language == "zh-CN" else "zh-CN")
+
+    def choices(self, view: SaleView) -> tuple[Choice, ...]:
+        """The way in without a card, where there is one."""
+        return (Choice(self.say("number"), AskNumber()),) if view.may_enter_number else ()
 
     def enter(self) -> None:
         """The card begins to slide in now and then."""

@@ -39,5 +39,9 @@ class Cash(Page):
     def choices(self, view: SaleView) -> tuple[Choice, ...]:
         """Out before the first note, written after it."""
         if view.paid_fen or view.moving:
-            return (Choice(self.say("finish"), Finish(), main=True, enabled=view.may_finish),)
+            return (
+                Choice(
+                    self.say("finish-token" if view.keypad else "finish"), Finish(), main=True, enabled=view.may_finish
+                ),
+            )
         return (Choice(self.say("leave"), Cancel(), enabled=view.may_cancel),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kivy.properties import ListProperty, StringProperty
+from kivy.properties import BooleanProperty, ListProperty, StringProperty
 
 from kiosk.sale.events import Cancel
 from kiosk.sale.view import SaleView
@@ -23,18 +23,32 @@ class Done(Page):
     text = StringProperty("")
     slip = StringProperty("")
     colour = ListProperty(GREEN)
+    long = BooleanProperty(defaultvalue=False)
 
     def render(self, view: SaleView) -> None:
         """The figures of the closed sale."""
         waiting = view.owed_fen > 0
-        self.icon, self.colour = ("look", AMBER) if waiting else ("tick", GREEN)
-        title = {"found": "title-found", "owed": "title-owed", "doubt": "title-doubt"}.get(view.why, "title")
-        self.title = self.say(title)
-        self.figure = wording.money(view.owed_fen if waiting else view.written_fen)
-        self.under = "" if waiting else self.energy(view.written_centi_kwh)
+        self.icon = "look" if waiting else "keys" if view.token else "tick"
+        self.colour = AMBER if waiting else GREEN
+        made = "" if waiting else view.token
+        title = {
+            "found": "title-found",
+            "owed": "title-owed-token" if view.keypad else "title-owed",
+            "doubt": "title-doubt",
+        }.get(view.why, "title")
+        self.title = self.say("title-token" if made else title)
+        paid, energy = (
+            wording.money(view.owed_fen if waiting else view.written_fen),
+            self.energy(view.written_centi_kwh),
+        )
+        self.figure = wording.in_rows(made) if made else paid
+        self.under = "" if waiting or made else energy
+        self.long = bool(made)
         sentences = [self.explained("what", view.code) if view.why == "owed" else ""]
-        if waiting:
-            key = "doubt" if view.why == "doubt" else "owed"
+        if made:
+            sentences += [f"{paid} · {energy}", self.say("take-token")]
+        elif waiting:
+            key = "doubt" if view.why == "doubt" else "owed-token" if view.keypad else "owed"
             sentences.append(self.say(key, owed=wording.money(view.owed_fen)))
         else:
             sentences.append(self.say("take"))

@@ -53,7 +53,8 @@ class Writing(Message):
     def render(self, view: SaleView) -> None:
         """What is being written, and the one thing not to do."""
         brought = self.say("brought", owed=wording.money(view.brought_fen)) if view.brought_fen else ""
-        self.tell("card-in", self.say("title"), self.say("line"), brought, busy=True)
+        icon, title = ("keys", "title-token") if view.keypad else ("card-in", "title")
+        self.tell(icon, self.say(title), self.say("line"), brought, busy=True)
 
 
 class PutBack(Message):

@@ -28,10 +28,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A button: what it says and which event it posts."""
+    """A button: what it says and which event it posts; what the event says may be known only when it is pressed."""
 
     text: str
-    event: Press
+    event: Press | Callable[[], Press]
     main: bool = False
     enabled: bool = True
 

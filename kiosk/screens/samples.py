@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from kiosk.billing.book import Price
@@ -24,6 +24,8 @@ READING = CardReading(
     meter_count=7,
     written_back_at="20261102101500",
 )
+KEYPAD_VENDOR = replace(VENDOR, code="0009", abbr="OPG", name_zh="键盘表", name_en="OPG", keypad=True)
+TOKEN = "23716100501183194197"
 NEW = replace(READING, count=0, state=PurchaseState.NONE, amount_fen=None, energy_centi_kwh=None, remaining=None)
 
 
@@ -70,9 +72,31 @@ def samples(language: str, now_ms: int) -> Iterator[tuple[str, SaleView]]:
     yield "done-lost", replace(written, lost_fen=5000, slip=True)
     for code in ("C-101", "C-102", "C-103", "C-104", "C-106", "C-108", "C-113", "C-114", "C-205", "D-301", "V-422"):
         yield f"refused-{code}", soon(SaleView(Screen.REFUSED, language, code=code, may_cancel=True))
+    yield from _without_a_card(language, base, half, done, written, soon)
     yield "take-card", replace(base, screen=Screen.TAKE_CARD)
     yield "out-starting", SaleView(Screen.OUT_OF_SERVICE, language)
     yield "out-resuming", SaleView(Screen.OUT_OF_SERVICE, language, paid_fen=5000)
     for code in ("V-402", "V-411", "V-413", "V-422", "L-502", "L-503"):
         yield f"out-{code}", SaleView(Screen.OUT_OF_SERVICE, language, code=code)
     yield "out-ledger-paid", SaleView(Screen.OUT_OF_SERVICE, language, code="L-502", paid_fen=5000)
+
+
+def _without_a_card(
+    language: str,
+    base: SaleView,
+    half: SaleView,
+    done: SaleView,
+    written: SaleView,
+    soon: Callable[[SaleView], SaleView],
+) -> Iterator[tuple[str, SaleView]]:
+    """What a customer meets whose meter has a keypad."""
+    keypad = replace(base, vendor=KEYPAD_VENDOR, reading=NEW, keypad=True)
+    yield "attract-number", SaleView(Screen.ATTRACT, language, may_enter_number=True)
+    yield "number", SaleView(Screen.NUMBER, language, may_finish=True, may_cancel=True)
+    yield "number-unknown", replace(soon(SaleView(Screen.NUMBER, language, may_finish=True)), notice="number-unknown")
+    yield "account-keypad", replace(keypad, screen=Screen.ACCOUNT, most_fen=300_000, token=TOKEN, may_finish=True)
+    yield "cash-keypad", replace(half, vendor=KEYPAD_VENDOR, keypad=True)
+    yield "writing-keypad", replace(half, screen=Screen.WRITING, keypad=True)
+    yield "done-keypad", replace(written, keypad=True, token=TOKEN, slip=True)
+    yield "done-keypad-without-slip", replace(written, keypad=True, token=TOKEN[:12], slip_code="V-422")
+    yield "done-keypad-owed", replace(done, keypad=True, why="owed", code="C-114", owed_fen=5000, slip=True)

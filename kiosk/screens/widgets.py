@@ -41,7 +41,7 @@ class Bar(Widget):
 
 
 class Icon(Widget):
-    """A picture drawn by us: card, notes, wait, tick, stop, look, slip."""
+    """A picture drawn by us: card, notes, keys, wait, tick, stop, look, slip."""
 
     kind = StringProperty("")
     slide = NumericProperty(0.0)  # how far the card is out of the slot, 0 to 1
@@ -80,6 +80,18 @@ class Icon(Widget):
         x, y = self.center
         Line(points=[x, y + 22 * unit, x, y - 6 * unit], width=4.5 * unit, cap="round")
         Ellipse(pos=(x - 5 * unit, y - 27 * unit), size=(10 * unit, 10 * unit))
+
+    def _keys(self, unit: float) -> None:
+        """A meter: a display and nine keys."""
+        x, y = self.center
+        Color(*BLUE)
+        RoundedRectangle(pos=(x - 34 * unit, y - 46 * unit), size=(68 * unit, 92 * unit), radius=[8 * unit])
+        Color(*PALE)
+        RoundedRectangle(pos=(x - 25 * unit, y + 14 * unit), size=(50 * unit, 22 * unit), radius=[3 * unit])
+        Color(*WHITE)
+        for place in range(9):
+            left, top = x + (place % 3 - 1) * 18 * unit, y - place // 3 * 15 * unit
+            RoundedRectangle(pos=(left - 6 * unit, top - 7 * unit), size=(12 * unit, 10 * unit), radius=[2 * unit])
 
     def _wait(self, unit: float) -> None:
         self._disc(unit, BLUE)

@@ -47,6 +47,12 @@ def grouped(digits: str) -> str:
     return " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
 
 
+def in_rows(digits: str) -> str:
+    """A number to be keyed in: three groups of four a row."""
+    groups = grouped(digits).split()
+    return "\n".join("  ".join(groups[at : at + 3]) for at in range(0, len(groups), 3))
+
+
 def last_purchase(vendor: Vendor, reading: CardReading, texts: Texts, language: str) -> str:
     """What the card says of its last purchase, in the card's unit."""
     value = reading.amount_fen if vendor.unit is Unit.MONEY else reading.energy_centi_kwh

@@ -5,10 +5,11 @@ in life: the committed entries, the card, the notes in the box, and what the acc
 """
 
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 from kiosk.billing.book import Price
 from kiosk.ledger.entry import Draft
-from kiosk.model.card import CardKind, CardReading, PurchaseState, Unit, Vendor, WriteOrder
+from kiosk.model.card import CardKind, CardReading, KeypadCustomer, PurchaseState, Unit, Vendor, WriteOrder
 from kiosk.sale import effects as do
 from kiosk.sale import events as on
 from kiosk.sale.books import fold
@@ -64,6 +65,10 @@ class World:
         self.lands = True
         self.cut_after: int | None = None  # effects until the power goes
         self.fresh = 0
+        self.customers: dict[str, KeypadCustomer] = {}
+        self.asked: list[do.MakeToken] = []
+        self.token_fails = ""  # code of why
+        self.civil = "20261124120000"
         self.boot()
 
     def boot(self) -> None:
@@ -97,7 +102,7 @@ class World:
         while self.queue:
             event = self.queue.pop(0)
             self.fresh += 1
-            stamp = on.Stamp(self.fresh.to_bytes(16, "big"), "20261124120000")
+            stamp = on.Stamp(self.fresh.to_bytes(16, "big"), self.civil)
             self._carry_out(*step(self.state, event, stamp))
         return self
 
@@ -143,6 +148,20 @@ class World:
         else:
             self.card.write(effect.order)
             self.queue.append(on.CardWritten(effect.session, self.card.reading))
+
+    def _FindCustomer(self, effect):
+        found = self.customers.get(effect.number)
+        if found is None:
+            self.queue.append(on.CustomerUnknown(effect.number, "C-116"))
+        else:
+            self.queue.append(on.CustomerFound(effect.number, self.vendor, found, self.price))
+
+    def _MakeToken(self, effect):
+        self.asked.append(effect)
+        if self.token_fails:
+            self.queue.append(on.TokenFailed(effect.order.sale, self.token_fails))
+        else:
+            self.queue.append(on.TokenMade(effect.order.sale, digits_for(effect)))
 
     def _EnableNotes(self, effect):
         self.enabled = effect.fen
@@ -245,11 +264,20 @@ class World:
             assert sold <= credit
 
 
+def digits_for(effect: do.MakeToken) -> str:
+    """A vendor's driver: the same request, the same digits."""
+    order = effect.order
+    words = (order.meter, order.count, order.amount_fen, order.energy_centi_kwh, effect.when)
+    return str(int.from_bytes(sha256(repr(words).encode()).digest()[:8], "big") % 10**20).zfill(20)
+
+
 def assert_recorded_before_acting(effects) -> None:
     for before, act in zip((None, *effects), effects, strict=False):
         if isinstance(act, do.StackNote):
             assert isinstance(before, do.Record) and before.drafts[-1].kind == "note.accepted", effects
         if isinstance(act, do.WriteCard):
+            assert isinstance(before, do.Record) and before.drafts[-1].kind == "write.intended", effects
+        if isinstance(act, do.MakeToken) and len(effects) > 1:  # alone: asked again after a restart
             assert isinstance(before, do.Record) and before.drafts[-1].kind == "write.intended", effects
         if isinstance(act, do.ConfirmNote):
             assert isinstance(before, do.Record), effects

@@ -93,6 +93,41 @@ def test_the_first_screen_switches_the_language(shown, tap):
     assert draw_again == [on.ChooseLanguage("en")] and posted == [on.ChooseLanguage("zh-CN")]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_number_is_keyed_in_corrected_and_looked_up(shown, words, tap, language):
+    frame, posted, draw = shown
+    draw(BY_NAME[language, "attract-number"])
+    tap(buttons(frame)[words[language].text("attract.number")])
+    assert posted == [on.AskNumber()]
+    draw(BY_NAME[language, "number"])
+    say = words[language].text
+    for key in ("1", "2", say("number.clear"), "3", "0", "9", say("number.erase"), "0", "1"):
+        tap(buttons(frame)[key])
+    draw(BY_NAME[language, "number-unknown"])  # told again, or simply shown again: what is keyed in stays
+    assert frame.ids.stage.children[0].shown == "3001"
+    tap(buttons(frame)[say("number.find")])
+    assert posted == [on.GiveNumber("3001")]
+    draw(BY_NAME[language, "attract-number"])
+    draw(BY_NAME[language, "number"])
+    assert frame.ids.stage.children[0].shown == ""
+
+
+def test_a_number_has_no_more_than_twenty_digits(shown, tap):
+    frame, _, draw = shown
+    draw(BY_NAME["en", "attract"])
+    draw(BY_NAME["en", "number"])
+    for _ in range(21):
+        tap(buttons(frame)["7"])
+    assert frame.ids.stage.children[0].number == "7" * 20
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_digits_stand_on_the_last_page_in_groups_of_four(shown, language):
+    frame, _, draw = shown
+    draw(BY_NAME[language, "done-keypad"])
+    assert "2371  6100  5011\n8319  4197" in [label.text for label in labels(frame)]
+
+
 def test_an_amount_posts_its_fen_and_any_amount_posts_the_most(shown, tap):
     frame, posted, draw = shown
     draw(BY_NAME["en", "amount"])

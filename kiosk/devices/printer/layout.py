@@ -51,6 +51,13 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
+class Digits:
+    """A number somebody will key in: as large as the paper allows, in groups that are never torn apart."""
+
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A line across the slip."""
 
@@ -69,12 +76,23 @@ class Space:
     dots: int
 
 
-Block = Heading | Paragraph | Pair | Amount | Rule | Code | Space
+Block = Heading | Paragraph | Pair | Amount | Digits | Rule | Code | Space
 
 _KINDS = ("purchase", "owed", "doubt", "unassigned")
 _LABELS = (
     *("energy", "price", "vendor", "customer", "meter", "count", "remaining"),
-    *("notes", "paid", "brought", "written", "written-doubt", "kept-purchase", "kept-owed", "kept-doubt", "lost"),
+    *(
+        "notes",
+        "paid",
+        "brought",
+        "written",
+        "written-doubt",
+        "written-token",
+        "kept-purchase",
+        "kept-owed",
+        "kept-doubt",
+        "lost",
+    ),
     *("phone", "time", "place", "record", "sale", "code"),
 )
 _SENTENCES = frozenset({"kept", "terminal"})
@@ -90,6 +108,11 @@ KEYS: Mapping[str, frozenset[str]] = {
     "value.note": frozenset({"yuan", "pieces"}),
     "value.record": frozenset({"terminal", "number"}),
     **{f"say.{kind}": _SENTENCES for kind in _KINDS},
+    "title.token": frozenset(),
+    "amount.token": frozenset(),
+    "label.token": frozenset(),
+    "say.token": _SENTENCES,
+    "say.owed-token": _SENTENCES,
     "say.keep": frozenset(),
     "say.lost": frozenset(),
     "say.scan": frozenset(),
@@ -109,15 +132,21 @@ def slip(receipt: Receipt, texts: Texts) -> list[Block]:
 
 
 def _head(receipt: Receipt, texts: Texts) -> list[Block]:
-    title = Heading(texts.text(f"title.{receipt.kind}"), inverse=receipt.kind != "purchase")
+    title = Heading(
+        texts.text("title.token" if receipt.token else f"title.{receipt.kind}"), inverse=receipt.kind != "purchase"
+    )
     return [Space(12), Paragraph(receipt.operator, centred=True), Space(4), title]
 
 
 def _amount(receipt: Receipt, texts: Texts) -> list[Block]:
     fen = receipt.written_fen if receipt.kind == "purchase" else receipt.kept_fen
-    blocks: list[Block] = [Amount(texts.text(f"amount.{receipt.kind}"), str(Money(fen)))]
+    label = "amount.token" if receipt.token else f"amount.{receipt.kind}"
+    blocks: list[Block] = [Amount(texts.text(label), str(Money(fen)))]
     if receipt.energy_centi_kwh and receipt.kind == "purchase":
         blocks.append(_energy(receipt, texts, strong=True))
+    if receipt.token:
+        groups = tuple(_grouped(receipt.token).split())
+        blocks += [Rule(), Paragraph(texts.text("label.token"), strong=True, centred=True), Digits(groups)]
     return blocks
 
 
@@ -160,7 +189,8 @@ def _sum(receipt: Receipt, texts: Texts) -> list[Block]:
     if receipt.brought_fen:
         say("brought", str(Money(receipt.brought_fen)))
     if receipt.kind in ("owed", "doubt") or (card and receipt.written_fen != receipt.paid_fen):
-        say("written-doubt" if receipt.kind == "doubt" else "written", str(Money(receipt.written_fen)))
+        written = "written-token" if receipt.keypad else "written-doubt" if receipt.kind == "doubt" else "written"
+        say(written, str(Money(receipt.written_fen)))
     if receipt.kind in ("owed", "doubt") and receipt.energy_centi_kwh:
         blocks.append(_energy(receipt, texts))
     if card and receipt.kept_fen:
@@ -172,7 +202,10 @@ def _sum(receipt: Receipt, texts: Texts) -> list[Block]:
 
 def _next(receipt: Receipt, texts: Texts) -> list[Block]:
     values = {"kept": Money(receipt.kept_fen), "terminal": receipt.terminal}
-    blocks: list[Block] = [Paragraph(texts.text(f"say.{receipt.kind}", **values))]
+    said = "token" if receipt.token else str(receipt.kind)
+    if receipt.keypad and receipt.kind == "owed":
+        said = "owed-token"
+    blocks: list[Block] = [Paragraph(texts.text(f"say.{said}", **values))]
     if receipt.lost_fen:
         blocks.append(Paragraph(texts.text("say.lost")))
     if receipt.kind != "purchase" or receipt.kept_fen or receipt.lost_fen:

@@ -13,7 +13,7 @@ from pathlib import Path
 import segno
 from PIL import Image, ImageDraw, ImageFont
 
-from kiosk.devices.printer.layout import Amount, Block, Code, Heading, Pair, Paragraph, Rule, Space
+from kiosk.devices.printer.layout import Amount, Block, Code, Digits, Heading, Pair, Paragraph, Rule, Space
 from kiosk.devices.printer.lines import break_lines
 from kiosk.model.errors import ConfigFault
 
@@ -72,6 +72,8 @@ def _strip(block: Block, faces: Faces) -> Image.Image:
             return _pair(block, faces)
         case Amount():
             return _amount(block, faces)
+        case Digits():
+            return _digits(block, faces)
         case Rule():
             return _rule()
         case Code():
@@ -151,6 +153,21 @@ def _amount(block: Amount, faces: Faces) -> Image.Image:
     for row, line in enumerate(labels):
         _write(strip, (MARGIN, middle + row * pitch - (len(labels) - 1) * pitch // 2), line, label_font)
     _write(strip, (WIDTH - MARGIN - _width(block.figure, font), middle), block.figure, font)
+    return strip
+
+
+def _digits(block: Digits, faces: Faces) -> Image.Image:
+    font, space = faces.face(FIGURE, strong=True), FIGURE // 2
+    wide = max(_width(group, font) for group in block.groups)
+    columns = max(1, (INNER + space) // (wide + space))
+    rows = -(-len(block.groups) // columns)
+    columns = -(-len(block.groups) // rows)  # rows of about the same length
+    pitch = _pitch(FIGURE)
+    strip = _white(rows * pitch + 4)
+    left = (WIDTH - columns * wide - (columns - 1) * space) // 2
+    for place, group in enumerate(block.groups):
+        x, row = left + place % columns * (wide + space), place // columns
+        _write(strip, (x, row * pitch + pitch // 2), group, font)
     return strip
 
 

@@ -3,7 +3,7 @@ import itertools
 import pytest
 from sample_slips import KINDS, LANGUAGES, TEXTS, receipt
 
-from kiosk.devices.printer.layout import KEYS, Amount, Code, Heading, Pair, Paragraph, Rule, slip
+from kiosk.devices.printer.layout import KEYS, Amount, Code, Digits, Heading, Pair, Paragraph, Rule, slip
 
 
 def said(blocks):
@@ -69,6 +69,21 @@ def test_unassigned_money_names_no_card():
     assert lines[1:3] == ["Voucher: unclaimed cash", "Cash received: ¥20.00"]
     assert not any(line.startswith(("Customer", "Meter", "Price", "Still owed")) for line in lines)
     assert "Please keep this slip." in lines
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_digits_for_a_keypad_stand_large_in_groups_of_four(language):
+    blocks = slip(receipt("purchase", language, keypad=True, token="23716100501183194197"), TEXTS[language])
+    assert Digits(("2371", "6100", "5011", "8319", "4197")) in blocks
+    lines = said(blocks)
+    assert TEXTS[language].text("say.token") in lines and TEXTS[language].text("title.token") in lines
+    assert not any("card" in line or "卡" in line for line in lines)
+
+
+def test_a_debt_to_a_customer_without_a_card_speaks_of_no_card():
+    lines = said(slip(receipt("owed", "zh-CN", keypad=True), TEXTS["zh-CN"]))
+    assert any("输入户号时，会先补发充值码" in line for line in lines)
+    assert not any("电卡" in line for line in lines)
 
 
 def test_a_lost_note_is_told_with_its_value():

@@ -1,0 +1,67 @@
+"""The list of customers whose meters have keypads: who is served by number at this terminal.
+
+Head office makes one list a terminal, and a customer stands in one list only: a purchase count is counted in one place,
+so that two terminals that cannot talk never make two tokens with the same count. The text::
+
+    prepaid-kiosk/customers/v1
+    version 3
+    0009 30000001 71000001 420100 0
+
+One line a customer: vendor code, customer number, meter number, region, purchase count so far. A customer number
+stands in it once, whatever the vendor. The signature is checked where the file is read; this module gives the text its
+meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kiosk.model.card import KeypadCustomer
+from kiosk.model.errors import ConfigFault
+
+HEADING = "prepaid-kiosk/customers/v1"
+MISTAKES_TOLD_MAX = 20
+_ROW = re.compile(r"([0-9A-F]{4}) ([0-9]{1,20}) ([0-9]{1,20}) ([0-9]{1,8}) (0|[1-9][0-9]{0,8})")
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerList:
+    """``version`` only rises; ``by_number``: customer number → who it is."""
+
+    version: int = 0
+    by_number: Mapping[str, KeypadCustomer] | None = None
+
+    def find(self, number: str) -> KeypadCustomer | None:
+        """The customer with this number."""
+        return (self.by_number or {}).get(number)
+
+    def text(self) -> str:
+        """The canonical text that is signed."""
+        rows = sorted((self.by_number or {}).values(), key=lambda who: (who.vendor, who.customer))
+        lines = "".join(f"{who.vendor} {who.customer} {who.meter} {who.region} {who.count}\n" for who in rows)
+        return f"{HEADING}\nversion {self.version}\n{lines}"
+
+
+def parse_customers(text: str) -> CustomerList:
+    """The list a text says. Raises ConfigFault F-704 with its first mistakes."""
+    lines = text.splitlines()
+    mistakes: list[str] = []
+    if lines[:1] != [HEADING]:
+        mistakes.append(f"line 1: must be {HEADING!r}")
+    version = re.fullmatch(r"version ([1-9][0-9]{0,8})", lines[1] if len(lines) > 1 else "")
+    if version is None:
+        mistakes.append("line 2: must be 'version' and a number from 1")
+    found: dict[str, KeypadCustomer] = {}
+    for number, line in enumerate(lines[2:], 3):
+        row = _ROW.fullmatch(line)
+        if row is None:
+            mistakes.append(f"line {number}: must be vendor code, customer, meter, region, count")
+        elif row[2] in found:
+            mistakes.append(f"line {number}: customer {row[2]} stands twice")
+        else:
+            found[row[2]] = KeypadCustomer(row[1], row[2], row[3], row[4], int(row[5]))
+    if mistakes or version is None:
+        raise ConfigFault("F-704", "customer list: " + "; ".join(mistakes[:MISTAKES_TOLD_MAX]))
+    return CustomerList(int(version[1]), found)
