@@ -10,10 +10,11 @@ USAGE = """usage: python -m kiosk PROGRAM …
 
   run      the terminal                       终端
   enrol    make a terminal's key and ledger   建立终端密钥和账本
+  card     staff's work on a card             人工办卡：开户、补卡、清零、冲正…
   demo     head office, kiosk and desk        演示：总部、终端、操作台
   ledger   verify, export, totals             账本：校验、导出、合计
   receipt  verify a slip's code               校验凭条
-  driver   check a vendor's folder            检验厂家驱动
+  driver   begin or check a vendor's folder   新建、检验厂家驱动
   hq       head office                        总部
   sync     the uplink (started by run)        上传（由 run 启动）
 
@@ -27,6 +28,12 @@ def _terminal(name: str, rest: Sequence[str]) -> int:
     return {"run": command.run, "enrol": command.enrol}[name](rest)
 
 
+def _card(_: str, rest: Sequence[str]) -> int:
+    from kiosk.app.counter import command  # noqa: PLC0415
+
+    return command.main(rest)
+
+
 def _demo(_: str, rest: Sequence[str]) -> int:
     from kiosk.desk import command  # noqa: PLC0415
 
@@ -34,14 +41,21 @@ def _demo(_: str, rest: Sequence[str]) -> int:
 
 
 def _driver(_: str, rest: Sequence[str]) -> int:
+    from kiosk.devices.reader.serial.bench import BenchLine  # noqa: PLC0415
     from kiosk.devices.reader.virtual.blank import memory_card  # noqa: PLC0415
     from kiosk.devices.reader.virtual.cpu import VirtualCpuCard  # noqa: PLC0415
-    from kiosk.drivers.sdk import command  # noqa: PLC0415
+    from kiosk.drivers.sdk import command, start  # noqa: PLC0415
 
+    if rest[:1] == ["new"]:
+        return start.main_new(rest[1:])
+    if rest[:1] == ["seal"]:
+        return start.main_seal(rest[1:])
     if rest[:1] != ["check"]:
-        sys.stderr.write("usage: python -m kiosk driver check FOLDER [--quick] [--page FILE.html]\n")
+        sys.stderr.write("usage: python -m kiosk driver check FOLDER [--quick] [--page FILE.html] [--lang en|zh]\n")
+        sys.stderr.write("       python -m kiosk driver new FOLDER [--c] [--code HHHH]\n")
+        sys.stderr.write("       python -m kiosk driver seal FOLDER\n")
         return 2
-    return command.main(rest[1:], memory_card, VirtualCpuCard)
+    return command.main(rest[1:], memory_card, VirtualCpuCard, line_maker=BenchLine)
 
 
 def _ledger(name: str, rest: Sequence[str]) -> int:
@@ -72,6 +86,7 @@ def _parsed(add_parsers: Callable[..., None], name: str, rest: Sequence[str]) ->
 PROGRAMS: dict[str, Callable[[str, Sequence[str]], int]] = {
     "run": _terminal,
     "enrol": _terminal,
+    "card": _card,
     "demo": _demo,
     "ledger": _ledger,
     "receipt": _ledger,

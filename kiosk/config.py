@@ -18,6 +18,7 @@ from typing import Any
 
 from kiosk.model.errors import ConfigFault
 
+BAUDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 LABEL = r"[a-z0-9][a-z0-9-]{0,31}"
 
 
@@ -48,10 +49,16 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The card reader."""
+    """The card reader: on PC/SC (`name`, `pcsc_socket`) or on a serial line (`path`, `baud`).
 
+    Drivers of the old kind (`access = "serial"`) need one on a serial line.
+    """
+
+    kind: str = "pcsc"  # or "serial"
     name: str = ""  # part of the reader's PC/SC name; "" takes the first
     pcsc_socket: str = ""  # "" is pcscd's own
+    path: str = ""  # the serial line, e.g. "/dev/ttyUSB0"; one of /dev/serial/by-id stays the same
+    baud: int = 19200
     poll_ms: int = 250
 
 
@@ -229,9 +236,26 @@ def _sense(config: Config) -> list[str]:
         mistakes.append("[terminal] 'language' must be zh-CN or en")
     if not visit.denominations_fen or min((*visit.denominations_fen, *visit.amounts_fen)) <= 0:
         mistakes.append("[visit] amounts must be whole fen above 0")
+    mistakes += _reader_sense(config.reader)
     roll = (config.customers.file, config.customers.note, config.customers.vkey_file)
     if any(roll) and not all(roll):
         mistakes.append("[customers] 'file', 'note' and 'vkey_file' belong together")
     if config.head_office.url and config.head_office.vkey_file is None:
         mistakes.append("[head_office] 'vkey_file' is missing")
+    return mistakes
+
+
+def _reader_sense(reader: Reader) -> list[str]:
+    if reader.kind not in ("pcsc", "serial"):
+        return [f"[reader] 'kind' must be pcsc or serial, not {reader.kind!r}"]
+    foreign = ("path", "baud") if reader.kind == "pcsc" else ("name", "pcsc_socket")
+    mistakes = [
+        f"[reader] {key!r} has no meaning with kind = '{reader.kind}'"
+        for key in foreign
+        if getattr(reader, key) != getattr(Reader(), key)
+    ]
+    if reader.kind == "serial" and not reader.path:
+        mistakes.append("[reader] 'path' is missing: the serial line of the reader")
+    if reader.baud not in BAUDS:
+        mistakes.append(f"[reader] 'baud' must be one of {', '.join(map(str, BAUDS))}")
     return mistakes

@@ -11,8 +11,7 @@ from collections.abc import Mapping, MutableMapping
 from concurrent.futures import Future
 
 from kiosk.billing.book import PriceBook
-from kiosk.devices.reader.host import CardReader
-from kiosk.devices.reader.session import Session
+from kiosk.devices.reader.roles import CardReaderHost, CardSession
 from kiosk.drivers.answer import DriverRefusal, to_error
 from kiosk.drivers.driver import Driver
 from kiosk.drivers.identify import identify
@@ -25,7 +24,7 @@ from kiosk.sale.events import CardRead, CardRejected, CardWritten, Event, WriteF
 from kiosk.sale.ports import Post
 
 log = logging.getLogger(__name__)
-NEVER_WRITTEN_WITHOUT_SECRET = frozenset((CardType.SLE4442, CardType.SLE4428))
+NEVER_WRITTEN_WITHOUT_SECRET = frozenset((CardType.SLE4442, CardType.SLE4428, CardType.AT88SC102, CardType.AT88SC1604))
 
 
 class CardSlot:
@@ -37,7 +36,7 @@ class CardSlot:
 
     def __init__(
         self,
-        reader: CardReader,
+        reader: CardReaderHost,
         registry: Registry,
         drivers: Mapping[str, Driver],
         vendors: MutableMapping[str, Vendor],
@@ -59,7 +58,7 @@ class CardSlot:
         future = self._reader.submit(session, lambda card: self._write(session, vendor, order, card))
         future.add_done_callback(lambda done: self._post(self._write_end(session, done)))
 
-    def _read(self, session: int, card: Session) -> CardRead:
+    def _read(self, session: int, card: CardSession) -> CardRead:
         manifest = identify(card.port, self._registry, card.power_afresh)
         code = manifest.vendor.code
         _refuse_locked(card)
@@ -82,7 +81,7 @@ class CardSlot:
         log.error("a mistake of ours while reading a card", exc_info=error)
         return CardRejected(session, "P-801")
 
-    def _write(self, session: int, vendor: str, order: WriteOrder, card: Session) -> Event:
+    def _write(self, session: int, vendor: str, order: WriteOrder, card: CardSession) -> Event:
         card.power_afresh()
         answer = self._drivers[vendor].purchase(card.port, order, self._clock.civil(), self._terminal)
         if isinstance(answer, DriverRefusal):
@@ -102,7 +101,7 @@ class CardSlot:
         return WriteFailed(session, "P-801", unchanged=False)
 
 
-def _refuse_locked(card: Session) -> None:
+def _refuse_locked(card: CardSession) -> None:
     """A driver must not risk the last try (contract 1 §4.11): say so before a customer pays. CardRefused C-106."""
     if card.card_type in NEVER_WRITTEN_WITHOUT_SECRET and card.port.tries_left(0) <= 1:
         raise CardRefused("C-106", "the card is locked, or has one try left")

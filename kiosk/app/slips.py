@@ -60,7 +60,9 @@ class SlipPrinter:
 
     def print(self, outcome: Outcome, closing: Entry, language: str) -> None:
         """Answered by Printed or PrintFailed."""
-        self._jobs.put(self._receipt(outcome, closing, language))
+        vendor = self._vendors.get(outcome.sale.vendor)
+        now = self._clock.civil()
+        self._jobs.put(receipt_of(outcome, closing, language, self._terminal, vendor, now, self._proof))
 
     def _run(self) -> None:
         while True:
@@ -95,38 +97,47 @@ class SlipPrinter:
         else:
             self._post(Printed(receipt.number))
 
-    def _receipt(self, outcome: Outcome, closing: Entry, language: str) -> Receipt:
-        sale, terminal = outcome.sale, self._terminal
-        vendor = self._vendors.get(sale.vendor)
-        kind: ReceiptKind = "purchase" if not sale.due_fen else "doubt" if outcome.why == "doubt" else "owed"
-        return Receipt(
-            kind=kind,
-            language=language,
-            number=closing.seq,
-            operator_zh=terminal.operator_zh,
-            operator_en=terminal.operator_en,
-            terminal=terminal.id,
-            place_zh=terminal.place_zh,
-            place_en=terminal.place_en,
-            phone=terminal.phone,
-            printed_at=self._clock.civil(),
-            sale_id=sale.id.hex()[:8],
-            paid_fen=sale.paid_fen,
-            notes=tuple(sorted(Counter(sale.notes).items())),
-            lost_fen=sale.lost_fen,
-            vendor_zh=vendor.name_zh if vendor else sale.vendor,
-            vendor_en=vendor.name_en if vendor else sale.vendor,
-            vendor_code=sale.vendor,
-            customer=sale.customer,
-            meter=sale.meter,
-            written_fen=sale.written_fen,
-            energy_centi_kwh=sale.written_centi_kwh,
-            price=sale.price.per_kwh,
-            count=sale.written_count,
-            brought_fen=sale.brought_fen,
-            kept_fen=sale.due_fen,
-            keypad=bool(sale.when),
-            token=sale.token,
-            code=outcome.code if sale.due_fen else "",
-            qr=self._proof(closing),
-        )
+
+def receipt_of(
+    outcome: Outcome,
+    closing: Entry,
+    language: str,
+    terminal: Terminal,
+    vendor: Vendor | None,
+    printed_at: str,
+    proof: Callable[[Entry], str],
+) -> Receipt:
+    """What the slip of a closed sale says; ``proof`` gives the receipt QR of its sale.closed entry."""
+    sale = outcome.sale
+    kind: ReceiptKind = "purchase" if not sale.due_fen else "doubt" if outcome.why == "doubt" else "owed"
+    return Receipt(
+        kind=kind,
+        language=language,
+        number=closing.seq,
+        operator_zh=terminal.operator_zh,
+        operator_en=terminal.operator_en,
+        terminal=terminal.id,
+        place_zh=terminal.place_zh,
+        place_en=terminal.place_en,
+        phone=terminal.phone,
+        printed_at=printed_at,
+        sale_id=sale.id.hex()[:8],
+        paid_fen=sale.paid_fen,
+        notes=tuple(sorted(Counter(sale.notes).items())),
+        lost_fen=sale.lost_fen,
+        vendor_zh=vendor.name_zh if vendor else sale.vendor,
+        vendor_en=vendor.name_en if vendor else sale.vendor,
+        vendor_code=sale.vendor,
+        customer=sale.customer,
+        meter=sale.meter,
+        written_fen=sale.written_fen,
+        energy_centi_kwh=sale.written_centi_kwh,
+        price=sale.price.per_kwh,
+        count=sale.written_count,
+        brought_fen=sale.brought_fen,
+        kept_fen=sale.due_fen,
+        keypad=bool(sale.when),
+        token=sale.token,
+        code=outcome.code if sale.due_fen else "",
+        qr=proof(closing),
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import tomllib
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -12,8 +11,10 @@ from pathlib import Path
 from kiosk.app.cards import CardSlot
 from kiosk.app.lists import load_customers, load_prices
 from kiosk.app.notes import NoteEars
+from kiosk.app.readers import card_reader
 from kiosk.app.slips import SlipPrinter
 from kiosk.app.tokens import TokenMaker
+from kiosk.app.vendors import describe_all, open_drivers
 from kiosk.app.watch import Watch
 from kiosk.billing.book import PriceBook
 from kiosk.billing.customers import CustomerList
@@ -23,17 +24,16 @@ from kiosk.devices.link import LinkSettings
 from kiosk.devices.printer.host import ReceiptPrinter
 from kiosk.devices.printer.raster import Faces
 from kiosk.devices.reader import events as seen
-from kiosk.devices.reader.host import CardReader
-from kiosk.devices.reader.settings import ReaderSettings
+from kiosk.devices.reader.roles import CardReaderHost
 from kiosk.drivers.driver import Driver
-from kiosk.drivers.registry import Registry, load_registry, vendor_of
+from kiosk.drivers.registry import Registry, load_registry
 from kiosk.ledger.entry import Draft, Entry, encode
 from kiosk.ledger.journal import Journal
 from kiosk.ledger.keys import load_key
 from kiosk.ledger.receipt import receipt_text
 from kiosk.model.card import Vendor
 from kiosk.model.clock import Clock
-from kiosk.model.errors import ConfigFault, KioskError
+from kiosk.model.errors import KioskError
 from kiosk.model.texts import load_texts
 from kiosk.sale import events as on
 from kiosk.sale.books import Memory
@@ -99,16 +99,17 @@ class Terminal:
         config, memory = self._config, Memory()
         signer = load_key(config.signing_key, config.keys.passphrase_file, config.origin(EPOCH))
         registry = load_registry(config.vendors.folders)
-        drivers = self._drivers(registry)
+        reader, lend_line = card_reader(config.reader, self._hear_reader)
+        drivers = open_drivers(config.keys.vendor_secrets_file, registry, lend_line)
         with Journal.open(config.journal, signer, self._clock, memory.see) as journal:
             prices, customers = self._install_lists(journal, memory)
-            vendors = _described(registry, drivers)
+            vendors = describe_all(registry, drivers)
 
             def proof(entry: Entry) -> str:
                 return receipt_text(signer, encode(entry), journal.frontier(entry.seq))
 
             try:
-                self._sell(journal, memory, registry, drivers, vendors, prices, customers, proof)
+                self._sell(journal, memory, reader, registry, drivers, vendors, prices, customers, proof)
             finally:
                 for driver in drivers.values():
                     driver.close()
@@ -129,18 +130,11 @@ class Terminal:
             memory.see(entry)
         return book, customers
 
-    def _drivers(self, registry: Registry) -> dict[str, Driver]:
-        vault = self._config.keys.vendor_secrets_file
-        secrets = {"": "", **_vendor_secrets(vault)}
-        lacking = [m.sale.password for m in registry.manifests if m.sale.password not in secrets]
-        if lacking:
-            raise ConfigFault("F-701", f"vendors' secrets {vault}: {', '.join(lacking)} is missing")
-        return {m.vendor.code: Driver(m, secrets[m.sale.password]) for m in registry.manifests}
-
     def _sell(
         self,
         journal: Journal,
         memory: Memory,
+        reader: CardReaderHost,
         registry: Registry,
         drivers: dict[str, Driver],
         vendors: dict[str, Vendor],
@@ -151,8 +145,6 @@ class Terminal:
         config, clock = self._config, self._clock
         words = {language: load_texts(ROOT / "assets" / "text", "receipt", language) for language in LANGUAGES}
         faces = Faces(*(ROOT / "build" / "fonts" / f"NotoSansSC-{weight}.otf" for weight in ("Regular", "Bold")))
-        settings = ReaderSettings(config.reader.name, config.reader.pcsc_socket, config.reader.poll_ms)
-        reader = CardReader(settings, self._hear_reader)
         acceptor = CcnetAcceptor(_acceptor(config))
         printer = ReceiptPrinter(LinkSettings(config.printer.path, config.printer.baud, "V-421"))
         cards = CardSlot(reader, registry, drivers, vendors, prices, clock, config.terminal.id, self.post)
@@ -189,29 +181,6 @@ class Terminal:
                 self.post(on.DeviceDown("reader", code))
             case seen.ReaderUp():
                 self.post(on.DeviceUp("reader"))
-
-
-def _described(registry: Registry, drivers: dict[str, Driver]) -> dict[str, Vendor]:
-    """Each vendor as its driver describes itself; one that cannot now is asked again when a card of it is put in."""
-    vendors = {}
-    for manifest in registry.manifests:
-        code = manifest.vendor.code
-        try:
-            vendors[code] = vendor_of(manifest, drivers[code].describe())
-        except KioskError as error:
-            log.error("vendor %s cannot be served: %s", manifest.vendor.abbr, error)
-    return vendors
-
-
-def _vendor_secrets(path: Path) -> dict[str, str]:
-    try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigFault("F-701", f"{path} may be read by others; chmod 600")
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not TOML"  # never the content
-        raise ConfigFault("F-701", f"vendors' secrets {path}: {reason}") from None
-    return {str(name): str(secret) for name, secret in table.items()}
 
 
 def _acceptor(config: Config) -> HostSettings:

@@ -65,7 +65,7 @@ class TokenMaker:
         made = self._drivers[vendor].token(order, when, self._terminal)
         if isinstance(made, DriverRefusal):
             raise to_error(made)
-        return TokenMade(order.sale, made)
+        return TokenMade(order.sale, made.digits, made.energy_centi_kwh)
 
     def _do(self, work: Callable[[], Event], failed: Callable[[str], Event]) -> None:
         def end(done: Future[Event]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from kiosk.devices.reader.acs.face import AcsFace
+from kiosk.devices.reader.faces import face_of
 from kiosk.devices.reader.virtual.blank import memory_card
 from kiosk.devices.reader.virtual.cpu import VirtualCpuCard
 from kiosk.devices.reader.vpcd import CardFace
@@ -74,7 +74,7 @@ def open_card(path: Path, customer: str, meter: str, region: str = "") -> Custom
     Raises KioskError if the driver will not.
     """
     folder = load_folder(path)
-    chip, face = _blank_card(folder)
+    chip, face = blank_card(folder)
     behaviour = load_python(folder.conformance / "meter.py")
     card = CustomerCard(folder.manifest, folder.password, chip, face, customer, Meter(meter, behaviour))
     items = {
@@ -93,9 +93,10 @@ def open_card(path: Path, customer: str, meter: str, region: str = "") -> Custom
     return card
 
 
-def _blank_card(folder: VendorFolder) -> tuple[VirtualCard, CardFace]:
+def blank_card(folder: VendorFolder) -> tuple[VirtualCard, CardFace]:
+    """A new card as the vendor's conformance/ describes it: the chip, and the face it shows to a reader."""
     if folder.mark.type is CardType.CPU:
-        raw = load_python(folder.conformance / "card.py").Card()
-        return VirtualCpuCard(raw), raw
+        card = VirtualCpuCard(load_python(folder.conformance / "card.py").Card())
+        return card, face_of(card)
     chip = memory_card(folder.type_name, folder.blank, folder.secret)
-    return chip, AcsFace(chip, byte_ms=BYTE_MS)
+    return chip, face_of(chip, BYTE_MS)

@@ -139,6 +139,8 @@ def reading(values: Values) -> CardReading:
         total_bought=_number(values, DI.TOTAL_BOUGHT),
         written_back_at=_text(values, DI.WRITTEN_BACK_AT),
         hoard_limit=_number(values, DI.HOARD_LIMIT),
+        pending_fen=_number(values, DI.PENDING_AMOUNT),
+        pending_centi_kwh=_number(values, DI.PENDING_ENERGY),
     )
 
 
@@ -162,12 +164,20 @@ def description(values: Values) -> Description:
     )
 
 
-def token(values: Values) -> str:
-    """The digits to be typed at a meter with a keypad (§8). Raises DriverFault D-303 when there are none."""
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """Digits to be typed at a meter with a keypad (§8), and the energy they give where the driver says so."""
+
+    digits: str
+    energy_centi_kwh: int | None
+
+
+def token(values: Values) -> TokenAnswer:
+    """PURCHASE's answer of a vendor without cards. Raises DriverFault D-303 when there are no digits."""
     digits = _text(values, DI.TOKEN)
     if not digits:
         raise nonsense("no token (0507)")
-    return digits
+    return TokenAnswer(digits, _number(values, DI.ENERGY))
 
 
 def to_error(refusal: DriverRefusal) -> KioskError:

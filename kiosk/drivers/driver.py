@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from kiosk.drivers import answer
-from kiosk.drivers.answer import Description, DriverRefusal
+from kiosk.drivers.answer import Description, DriverRefusal, TokenAnswer
 from kiosk.drivers.contract import DI, CardAfter, Command, DriverError
-from kiosk.drivers.host import DriverProcess, OpenSerial, is_password
+from kiosk.drivers.host import DriverProcess, LendLine, is_password
 from kiosk.drivers.items import Value, Values
 from kiosk.drivers.manifest import Manifest
 from kiosk.drivers.request import WRITING, purchase_values, request
@@ -32,16 +32,17 @@ BROKEN_CALLS = frozenset(("D-301", "D-302", "D-303"))
 class Driver:
     """``password`` is the vendor's secret out of the key vault, "" if there is none; it goes nowhere but to the driver.
 
-    Before each call on a card the caller powers the card afresh. Raises ConfigFault F-701 for a password that the
-    contract does not allow (§6).
+    Before each call on a card the caller powers the card afresh. ``lend_line`` lends the reader's serial line to a
+    driver of the old kind; None where the reader is on none. Raises ConfigFault F-701 for a password that the contract
+    does not allow (§6).
     """
 
-    def __init__(self, manifest: Manifest, password: str = "", open_serial: OpenSerial | None = None) -> None:
+    def __init__(self, manifest: Manifest, password: str = "", lend_line: LendLine | None = None) -> None:
         if not is_password(password):
             name = manifest.sale.password
             raise ConfigFault("F-701", f"the secret {name!r} is not printable ASCII of at most 256 characters")
         self.manifest = manifest
-        self.process = DriverProcess(manifest, open_serial)
+        self.process = DriverProcess(manifest, lend_line)
         self._password = password
 
     def start(self) -> None:
@@ -63,8 +64,9 @@ class Driver:
     def purchase(self, port: CardPort, order: WriteOrder, when: str, terminal: str) -> CardReading | DriverRefusal:
         """Writes one purchase: the card as read back, or why not and what the card is like now.
 
-        ``when`` is the terminal's civil time, 14 digits. Raises DriverFault D-304, D-305 only (nothing was written),
-        ValueError when the order cannot be said in the contract's items.
+        ``when`` is the terminal's civil time, 14 digits. Raises only DriverFault D-304, D-305 and DeviceFault (the line
+        to the reader cannot be lent), and then nothing was written; ValueError when the order cannot be said in the
+        contract's items.
         """
 
         def read_back(values: Values) -> CardReading:
@@ -76,7 +78,7 @@ class Driver:
         values = purchase_values(order, when, terminal)
         return self._ask(Command.PURCHASE, values, port, read_back)
 
-    def token(self, order: WriteOrder, when: str, terminal: str) -> str | DriverRefusal:
+    def token(self, order: WriteOrder, when: str, terminal: str) -> TokenAnswer | DriverRefusal:
         """The digits of one purchase for a meter with a keypad (§8); else as ``purchase``."""
         values = purchase_values(order, when, terminal)
         return self._ask(Command.PURCHASE, values, None, answer.token)

@@ -28,6 +28,18 @@ class Kind:
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # texts that come from a closed list
 
 
+_CARD_WORK = {
+    "function": "text",
+    "vendor": "text",
+    "customer": "text",
+    "meter": "text",
+    "region": "text",
+    "count": "uint",
+    "fen": "uint",
+    "energy": "uint",
+}
+_FUNCTIONS = {"function": ("open", "purchase", "reissue", "clear", "set", "check", "reverse")}
+
 KINDS: dict[str, Kind] = {
     OPENED: Kind({"origin": "text", "vkey": "text", "prev": "text", "why": "text"}),
     "balance.brought": Kind({"from": "uint"}, accounts=EVERYWHERE),
@@ -75,6 +87,25 @@ KINDS: dict[str, Kind] = {
     ),
     "write.failed": Kind(
         {"count": "uint", "code": "text", "card": "text"}, sale="yes", words={"card": ("unchanged", "unknown")}
+    ),
+    "counter.paid": Kind(
+        {"fen": "uint", "bag": "text", "operator": "text"}, accounts=frozenset({"cash", "owed"}), sale="yes"
+    ),
+    "counter.refunded": Kind(
+        {"fen": "uint", "bag": "text", "operator": "text"}, accounts=frozenset({"cash", "owed"}), sale="yes"
+    ),
+    "card.intended": Kind({**_CARD_WORK, "operator": "text"}, sale="maybe", words=_FUNCTIONS),
+    "card.done": Kind(
+        {**_CARD_WORK, "how": "text"},
+        optional={"bag": "text"},
+        accounts=frozenset({"cash", "sold"}),
+        sale="maybe",
+        words={**_FUNCTIONS, "how": ("written", "found")},
+    ),
+    "card.failed": Kind(
+        {**_CARD_WORK, "code": "text", "card": "text"},
+        sale="maybe",
+        words={**_FUNCTIONS, "card": ("unchanged", "unknown")},
     ),
     "receipt.printed": Kind({"no": "uint"}, sale="maybe"),
     "receipt.failed": Kind({"no": "uint", "code": "text"}, sale="maybe"),

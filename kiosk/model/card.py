@@ -76,6 +76,8 @@ class CardReading:
     total_bought: int | None = None  # in the unit, 0303
     written_back_at: str | None = None  # 14 digits, 0306
     hoard_limit: int | None = None  # in the unit, 0 = none, 0401
+    pending_fen: int | None = None  # all purchases the meter has not taken, where a card may hold several, 020A
+    pending_centi_kwh: int | None = None  # 020B
 
     @property
     def pending(self) -> bool:

@@ -23,6 +23,7 @@ CODES: dict[str, str] = {
     "C-114": "the driver needs a key card that is not here",
     "C-115": "the driver does not sell",
     "C-116": "no customer with this number is served here",
+    "C-117": "this terminal owes the card something already",
     # the card could not be read or written
     "C-201": "the card could not be read",
     "C-202": "the card was taken out",
@@ -39,6 +40,7 @@ CODES: dict[str, str] = {
     # devices
     "V-401": "the smart card service (pcscd) is not there",
     "V-402": "no card reader is connected",
+    "V-403": "the card reader on the serial line does not answer",
     "V-411": "the note acceptor does not answer",
     "V-412": "a note is jammed",
     "V-413": "the cash box is full",

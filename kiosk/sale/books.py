@@ -91,6 +91,23 @@ def _note_stacked(books: Books, fact: Fact) -> Books:
     return replace(books, note=None, open=replace(sale, notes=(*sale.notes, fen)), credited_fen=fen)
 
 
+def _counter_paid(books: Books, fact: Fact) -> Books:
+    """Cash over the counter counts as one note; it lies in a bag and not in the cash box."""
+    sale = books.open
+    if sale is None or fact.sale != sale.id:
+        return books
+    return replace(books, open=replace(sale, notes=(*sale.notes, fact.data["fen"])))
+
+
+def _counter_refunded(books: Books, fact: Fact) -> Books:
+    sale, fen = books.open, fact.data["fen"]
+    if sale is None or fact.sale != sale.id or fen not in sale.notes:
+        return books
+    left = list(sale.notes)
+    left.remove(fen)
+    return replace(books, open=replace(sale, notes=tuple(left)))
+
+
 def _note_returned(books: Books, fact: Fact) -> Books:
     return replace(books, note=None)
 
@@ -162,6 +179,8 @@ _RULES: dict[str, Callable[[Books, Fact], Books]] = {
     "note.escrowed": _note_escrowed,
     "note.accepted": _note_accepted,
     "note.stacked": _note_stacked,
+    "counter.paid": _counter_paid,
+    "counter.refunded": _counter_refunded,
     "note.returned": _note_returned,
     "note.lost": _note_lost,
     "write.intended": _write_intended,

@@ -83,10 +83,14 @@ class CustomerUnknown:
 
 @dataclass(frozen=True, slots=True)
 class TokenMade:
-    """The vendor's driver made the digits for this sale; nobody has seen them yet."""
+    """The vendor's driver made the digits for this sale; nobody has seen them yet.
+
+    ``energy_centi_kwh``: what they give, perhaps a little more than was asked for; None if the driver does not say.
+    """
 
     sale: bytes
     digits: str
+    energy_centi_kwh: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

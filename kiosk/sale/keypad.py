@@ -3,7 +3,8 @@
 Two laws stand here beside the house's. The digits of a sale are recorded before anybody sees them, so what was shown
 can be shown again and is never made anew; and the same request is repeated word for word after a power cut, so it gives
 the same digits. Its time is therefore recorded when the sale is opened; meters that go by the minute (IEC 62055-41)
-take a time once, so it is always later than the last token's.
+take a time once, so a token's is two minutes at least after the last one's. (One would do, but that the standard keeps
+00:01 of each day for itself and the token of that minute gets the next one's number.)
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kiosk.sale.state import KEYPAD, Card, Entering, Idle, Key, Refused, Sale, S
 
 NUMBER_DIGITS_MAX = 20
 CIVIL = "%Y%m%d%H%M%S"
+APART = timedelta(minutes=2)
 
 
 def ask_number(state: State, event: AskNumber, stamp: Stamp) -> Step:
@@ -86,14 +88,14 @@ def card_again(state: State, sale: Sale) -> Card | None:
 
 
 def when_for(state: State, card: Card, civil: str) -> str:
-    """The time to ask with: now, but in a later minute than the meter's last token; '' for a card."""
+    """The time to ask with: now, but two minutes after the meter's last token at least; '' for a card."""
     if not card.keypad:
         return ""
     made = state.books.tokens.get(card.key)
-    if made is None or civil[:12] > made.when[:12]:
+    if made is None:
         return civil
-    later = datetime.strptime(made.when, CIVIL) + timedelta(minutes=1)  # noqa: DTZ007 - a meter's civil time has no zone
-    return later.strftime(CIVIL)
+    earliest = datetime.strptime(made.when, CIVIL) + APART  # noqa: DTZ007 - a meter's civil time has no zone
+    return max(civil, earliest.strftime(CIVIL))
 
 
 def request_token(sale: Sale) -> tuple[Effect, ...]:

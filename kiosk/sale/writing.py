@@ -61,7 +61,9 @@ def token_made(state: State, event: TokenMade, stamp: Stamp) -> Step:
     sale = state.books.open
     if sale is None or sale.order is None or sale.id != event.sale:
         return state, ()
-    return close(state, "done", "", entries.token_made(sale, sale.order, event.digits))
+    given = event.energy_centi_kwh
+    order = sale.order if given is None else replace(sale.order, energy_centi_kwh=given)
+    return close(state, "done", "", entries.token_made(sale, order, event.digits))
 
 
 def token_failed(state: State, event: TokenFailed, stamp: Stamp) -> Step:

@@ -8,7 +8,7 @@ import pytest
 from kiosk.app.tokens import TokenMaker
 from kiosk.billing.book import PriceBook
 from kiosk.billing.customers import CustomerList
-from kiosk.drivers.answer import Description, DriverRefusal
+from kiosk.drivers.answer import Description, DriverRefusal, TokenAnswer
 from kiosk.drivers.contract import CardAfter, DriverError
 from kiosk.drivers.registry import Registry
 from kiosk.model.card import KeypadCustomer, Unit, WriteOrder
@@ -25,7 +25,7 @@ MANIFEST = SimpleNamespace(vendor=NAME, sale=SALE, cards=(), keypad=True, folder
 class Played:
     """A driver that does what it is told; an exception is raised."""
 
-    def __init__(self, made="588224011234"):
+    def __init__(self, made=TokenAnswer("588224011234", 8930)):
         self.made, self.asked = made, []
 
     def describe(self):
@@ -81,7 +81,7 @@ def test_digits_are_asked_with_the_recorded_time(told):
     tokens = maker(told, driver)
     tokens.make_token("0009", ORDER, "20261124120000")
     tokens.close()
-    assert told.get(timeout=10) == TokenMade(ORDER.sale, "588224011234")
+    assert told.get(timeout=10) == TokenMade(ORDER.sale, "588224011234", 8930)
     assert driver.asked == [(ORDER, "20261124120000", "0007")]
 
 

@@ -27,6 +27,8 @@ MORE = (
     (0x0205, b"\xde\xad"),
     (0x0207, b"\0\0\x27\x10"),
     (0x0208, b"\0\0\x49\xb3"),
+    (0x020A, b"\0\0\x4e\x20"),
+    (0x020B, b"\0\0\x93\x66"),
     (0x0301, b"\xff\xff\xff\x9c"),
     (0x0302, b"\0\0\0\2"),
     (0x0303, b"\0\0\0\0\0\1\0\0"),
@@ -66,6 +68,8 @@ def test_a_card_as_read():
         total_bought=65536,
         written_back_at="20260101000000",
         hoard_limit=10000,
+        pending_fen=20000,
+        pending_centi_kwh=37734,
     )
 
 
@@ -171,7 +175,7 @@ def test_a_driver_that_does_not_say_who_it_is(items):
 
 def test_a_token_is_digits_and_there_is_one():
     said = opened(by_hand(0x93, (0x0507, b"01234567890123456789")), Command.PURCHASE)
-    assert answer.token(said) == "01234567890123456789"
+    assert answer.token(said) == answer.TokenAnswer("01234567890123456789", None)
     assert refused(answer.token, {DI.TOKEN: ""})[0] == "D-303"
     assert refused(answer.token, {})[0] == "D-303"
 

@@ -227,7 +227,7 @@ def test_nonsense_costs_one_process_and_not_two(driven):
 
 def test_a_meter_with_a_keypad(driven):
     driver = driven(answering(by_hand(0x93, (0x0507, b"01234567890123456789"))), keypad=True)
-    assert driver.token(ORDER, WHEN, TERMINAL) == "01234567890123456789"
+    assert driver.token(ORDER, WHEN, TERMINAL).digits == "01234567890123456789"
     silent = driven(answering(by_hand(0x93)), keypad=True, code="00F2")
     assert silent.token(ORDER, WHEN, TERMINAL).code == DriverError.WRITE_INCOMPLETE
 

@@ -66,7 +66,7 @@ def test_the_next_purchase_has_the_next_count_and_a_later_minute_and_the_last_di
     assert view(made.state).token == first and view(made.state).reading.count == 5
     made.say(on.Continue(), on.ChooseAmount(10_000)).feed(10_000)
     assert [each.order.count for each in made.asked] == [5, 6]
-    assert [each.when for each in made.asked] == ["20261124120000", "20261124120100"]
+    assert [each.when for each in made.asked] == ["20261124120000", "20261124120200"]
     assert len(set(recorded(made))) == 2
 
 
@@ -76,6 +76,15 @@ def test_a_later_visit_asks_with_its_own_time():
     made.civil = "20261124130500"
     visit(made, 10_000)
     assert [each.when for each in made.asked] == ["20261124120000", "20261124130500"]
+
+
+def test_what_the_digits_give_is_what_is_recorded_and_printed():
+    made = world()
+    made.gives = 20_004
+    visit(made, 10_000)
+    done = next(entry for entry in made.entries if entry.kind == "write.done")
+    assert done.data["energy"] == 20_004 and done.data["fen"] == 10_000
+    assert view(made.state).written_centi_kwh == made.slips[0].sale.written_centi_kwh == 20_004
 
 
 def test_a_number_nobody_has_may_be_keyed_in_again():

@@ -68,6 +68,7 @@ class World:
         self.customers: dict[str, KeypadCustomer] = {}
         self.asked: list[do.MakeToken] = []
         self.token_fails = ""  # code of why
+        self.gives: int | None = None  # 0.01 kWh that digits give, if the driver says so
         self.civil = "20261124120000"
         self.boot()
 
@@ -161,7 +162,7 @@ class World:
         if self.token_fails:
             self.queue.append(on.TokenFailed(effect.order.sale, self.token_fails))
         else:
-            self.queue.append(on.TokenMade(effect.order.sale, digits_for(effect)))
+            self.queue.append(on.TokenMade(effect.order.sale, digits_for(effect), self.gives))
 
     def _EnableNotes(self, effect):
         self.enabled = effect.fen
