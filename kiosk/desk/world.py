@@ -21,6 +21,7 @@ from kiosk.devices.acceptor.ccnet.validator import Look, Validator
 from kiosk.devices.link import PtyLine
 from kiosk.devices.printer.simulator import PrinterSimulator
 from kiosk.devices.reader.pcscd import PrivatePcscd
+from kiosk.drivers.manifest import Manifest, load_manifest
 
 LOOK_S = 0.03  # between looks at what nobody announces, such as a new picture of the screen
 CUSTOMERS = (
@@ -29,6 +30,11 @@ CUSTOMERS = (
     ("10023401234", "202600067890"),
     ("10023405678", "202600098765"),
 )
+
+
+def has_cards(manifest: Manifest) -> bool:
+    """Whether a vendor's cards can be played here: it has some, and its driver needs no reader on a serial line."""
+    return not manifest.keypad and manifest.driver.access == "api"
 
 
 class World:
@@ -64,7 +70,8 @@ class World:
     def __enter__(self) -> World:
         self.pcscd.start()
         self.printer.start()
-        for number, folder in enumerate(self.town.vendors):
+        with_cards = [folder for folder in self.town.vendors if has_cards(load_manifest(folder))]
+        for number, folder in enumerate(with_cards):
             customer, meter = CUSTOMERS[number % len(CUSTOMERS)]
             self.cards.append(open_card(folder, customer, meter))
         return self

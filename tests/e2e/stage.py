@@ -13,15 +13,17 @@ from PIL import Image
 from kiosk.desk.customer import Customer, Eyes
 from kiosk.desk.programs import call
 from kiosk.desk.town import lay_out
-from kiosk.desk.world import World
+from kiosk.desk.world import World, has_cards
 from kiosk.devices.acceptor.ccnet.validator import Timings, Validator
+from kiosk.drivers.manifest import load_manifest
 from kiosk.ledger.entry import decode
 from kiosk.ledger.journal import JournalReader
 from kiosk.ledger.note import Vkey
 from kiosk.model.card import Unit
 
 ROOT = Path(__file__).resolve().parents[2]
-VENDORS = {path.parent.name: path.parent for path in (ROOT / "build" / "vendors").glob("*/vendor.toml")}
+BUILT = {path.parent.name: path.parent for path in (ROOT / "build" / "vendors").glob("*/vendor.toml")}
+VENDORS = {name: folder for name, folder in BUILT.items() if has_cards(load_manifest(folder))}
 PATIENCE_S = 40
 
 
