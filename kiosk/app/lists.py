@@ -47,11 +47,6 @@ def load_customers(note: Path, file: Path, vkey_file: Path, version_min: int) ->
     return listed, digest
 
 
-def customers_note(listed: CustomerList) -> str:
-    """The text that head office signs for a list."""
-    return f"{HEADING}\nversion {listed.version}\nsha256 {sha256(listed.text().encode()).hexdigest()}\n"
-
-
 def _signed(file: Path, vkey_file: Path, code: str, what: str) -> tuple[str, bytes]:
     """The note's text and the SHA-256 of its file."""
     try:

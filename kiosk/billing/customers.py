@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from kiosk.model.card import KeypadCustomer
 from kiosk.model.errors import ConfigFault
@@ -42,6 +43,11 @@ class CustomerList:
         rows = sorted((self.by_number or {}).values(), key=lambda who: (who.vendor, who.customer))
         lines = "".join(f"{who.vendor} {who.customer} {who.meter} {who.region} {who.count}\n" for who in rows)
         return f"{HEADING}\nversion {self.version}\n{lines}"
+
+
+def customers_note(listed: CustomerList) -> str:
+    """The text that head office signs for a list: heading, version, SHA-256 of ``text()``."""
+    return f"{HEADING}\nversion {listed.version}\nsha256 {sha256(listed.text().encode()).hexdigest()}\n"
 
 
 def parse_customers(text: str) -> CustomerList:

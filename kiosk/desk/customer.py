@@ -20,6 +20,9 @@ PLACES = {  # shares of the screen's width and height, from the top left corner
     "the button": (0.5, 0.873),
     "¥50": (0.5, 0.394),
 }
+KEYS = "123456789C0E"  # C: clear, E: erase
+KEY_LEFT, KEY_TOP, KEY_ACROSS, KEY_DOWN = 0.6204, 0.2033, 0.1393, 0.1667
+"""The number pad's first key, and the way to the next one."""
 PATIENCE_S = 40.0  # for the whole kiosk to say something new
 VISIT_S = 150.0
 AGAIN_S = 2.0  # then one presses again
@@ -56,7 +59,7 @@ class Customer:
     """One card, and the notes to be paid in. ``say`` hears what the customer does."""
 
     world: World
-    card: CustomerCard
+    card: CustomerCard | None  # None: a customer without one (``Caller``)
     notes_fen: tuple[int, ...]
     say: Callable[[str], None] = lambda words: None
     pages: list[str] = field(default_factory=list)  # what was seen, in its order
@@ -125,10 +128,9 @@ class Customer:
 
     def _act(self, page: str) -> None:
         kind = page.partition("-")[0]
-        if kind in ("attract", "put") and self.world.inserted_and_alive is not self.card:
-            self.say("card in")
-            self.world.insert(self.card)
-            self._was_in = True
+        if kind in ("attract", "put"):
+            if not self._arrive():
+                return
         elif kind == "take":
             self.world.pull()
         elif kind == "account":
@@ -144,6 +146,15 @@ class Customer:
             return
         self._acted_on, self._acted_s = page, time.monotonic()
 
+    def _arrive(self) -> bool:
+        """The card into the slot; True when something was done."""
+        if self.card is None or self.world.inserted_and_alive is self.card:
+            return False
+        self.say("card in")
+        self.world.insert(self.card)
+        self._was_in = True
+        return True
+
     def _pay(self) -> bool:
         """The next note, once the slot is open for it; True when something was done."""
         left = sum(self.notes_fen) - self.paid_fen
@@ -155,3 +166,33 @@ class Customer:
             return False
         self.say(f"a note of {note // 100} yuan")
         return self.world.feed(note)
+
+
+@dataclass
+class Caller(Customer):
+    """A customer without a card, who keys in the ``number`` that stands on the contract."""
+
+    number: str = ""
+
+    def _act(self, page: str) -> None:
+        kind = page.partition("-")[0]
+        if kind != "number":
+            super()._act(page)
+            return
+        self._key_in()
+        self._acted_on, self._acted_s = page, time.monotonic()
+
+    def leave(self) -> None:
+        """The digits are copied, or on the slip: the page may go."""
+        self.world.finger.tap(*PLACES["the button"])
+
+    def _arrive(self) -> bool:
+        self.say("no card: the number")
+        self.world.finger.tap(*PLACES["the button"])
+        return True
+
+    def _key_in(self) -> None:
+        for digit in "C" + self.number:
+            row, column = divmod(KEYS.index(digit), 3)
+            self.world.finger.tap(KEY_LEFT + column * KEY_ACROSS, KEY_TOP + row * KEY_DOWN)
+        self.world.finger.tap(*PLACES["right button"])

@@ -20,15 +20,21 @@ import zxingcpp
 from PIL import Image
 
 from kiosk.desk.cards import CustomerCard
-from kiosk.desk.customer import Customer, Eyes
+from kiosk.desk.customer import Caller, Customer, Eyes
+from kiosk.desk.keypads import KeypadMeter
 from kiosk.desk.programs import call
 from kiosk.desk.town import Town
 from kiosk.desk.world import World
+from kiosk.devices.printer.layout import Digits
+from kiosk.devices.printer.raster import Faces, draw_slip
+from kiosk.ledger.entry import decode
+from kiosk.ledger.journal import JournalReader
 from kiosk.ledger.note import Vkey
 from kiosk.model.card import Unit
 
 NOTES_FEN = (2000, 2000, 1000)
 PATIENCE_S = 30.0
+FONTS = [Path(__file__).parents[2] / "build" / "fonts" / f"NotoSansSC-{weight}.otf" for weight in ("Regular", "Bold")]
 
 
 @dataclass
@@ -45,6 +51,7 @@ class Visit:
     meter_before: dict[str, int] = field(default_factory=dict)
     meter_after: dict[str, int] = field(default_factory=dict)
     receipt: str = ""
+    token: str = ""  # for a meter with a keypad
     seconds: dict[str, float] = field(default_factory=dict)
     mistakes: list[str] = field(default_factory=list)
 
@@ -59,6 +66,7 @@ def play(world: World, out: Path) -> int:
     world.wait_until(lambda: eyes.page.startswith("attract"), PATIENCE_S, "the kiosk's first screen")
     first_s = time.monotonic() - begun
     visits = [_visit(world, card, number, out) for number, card in enumerate(world.cards, 1)]
+    visits += [_call(world, meter, number, out) for number, meter in enumerate(world.keypads, len(visits) + 1)]
     _say("records to head office")
     world.wait_until(lambda: _sizes_agree(world), PATIENCE_S, "the records at head office")
     world.kiosk.stop()
@@ -90,6 +98,56 @@ def _visit(world: World, card: CustomerCard, number: int, out: Path) -> Visit:
     _meter(card, visit)
     world.wait_until(lambda: customer.eyes.page.startswith("attract"), PATIENCE_S, "the attract screen")
     return visit
+
+
+def _call(world: World, meter: KeypadMeter, number: int, out: Path) -> Visit:
+    """A visit without a card: the number, the digits, the meter's keypad."""
+    abbr = meter.manifest.vendor.abbr
+    visit = Visit(abbr, meter.customer, sum(NOTES_FEN), 0)
+    notes, say = NOTES_FEN, lambda words: _say(f"{abbr}: {words}")
+    customer = Caller(world, None, notes, say, number=meter.customer)
+    last = customer.visit()
+    visit.seconds = customer.seconds
+    if not last.startswith("done"):
+        visit.mistakes.append(f"{abbr}: the visit ended with {last}")
+    _take_slip(world, visit, number, out)
+    made = _last_token(world)
+    visit.token, visit.count_after = made["token"], made["count"]
+    visit.written_fen, visit.written_centi_kwh = made["fen"], made["energy"]
+    if not slip_shows(world.papers()[-1], visit.token):
+        visit.mistakes.append(f"{abbr}: the slip does not show the digits {visit.token} of the ledger")
+    customer.leave()
+    _say(f"{abbr}: digits into the meter")
+    for taken in (True, False):  # they count once
+        visit.meter_after = meter.enter(visit.token)
+        if visit.meter_after["accepted"] is not taken or visit.meter_after["remaining"] != visit.written_centi_kwh:
+            visit.mistakes.append(f"{abbr}: the meter says {visit.meter_after}")
+    world.wait_until(lambda: customer.eyes.page.startswith("attract"), PATIENCE_S, "the attract screen")
+    return visit
+
+
+def _last_token(world: World) -> dict[str, Any]:
+    """The last digits in the ledger, as an export would show them to anybody."""
+    with JournalReader(world.town.kiosk / "ledger.db") as log:
+        made = [entry.data for raw in log.entries(0, log.size) if (entry := decode(raw)).data.get("token")]
+    return dict(made[-1])
+
+
+def slip_shows(paper: Path, digits: str) -> bool:
+    """Whether these digits stand on the slip, dot for dot as a printer sets them."""
+    groups = tuple(digits[at : at + 4] for at in range(0, len(digits), 4))
+    wanted = _rows(draw_slip([Digits(groups)], Faces(*FONTS)))
+    found = _rows(Image.open(paper).convert("1"))
+    return any(found[at : at + len(wanted)] == wanted for at in range(len(found) - len(wanted) + 1))
+
+
+def _rows(picture: Image.Image) -> list[bytes]:
+    """The rows from the first with ink to the last, packed."""
+    width = -(-picture.width // 8)
+    raw = picture.tobytes()
+    rows = [raw[at : at + width] for at in range(0, len(raw), width)]
+    inked = [at for at, row in enumerate(rows) if row.strip(b"\xff")]
+    return rows[inked[0] : inked[-1] + 1] if inked else []
 
 
 def _take_slip(world: World, visit: Visit, number: int, out: Path) -> None:

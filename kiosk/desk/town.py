@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kiosk.billing.book import PriceBook
+from kiosk.billing.customers import CustomerList, customers_note
+from kiosk.desk.keypads import who_has
 from kiosk.desk.programs import call, free_port
 from kiosk.drivers.manifest import load_manifest
 from kiosk.drivers.sdk.kit.folder import load_folder
 from kiosk.ledger.keys import make_key
-from kiosk.ledger.note import Note, Signature
+from kiosk.ledger.note import Note, Signature, Signer
 
 DOMAIN, REGION, TERMINAL = "power.example", "420100", "0007"
 PRICES = (5600, 5283, 6120, 4980)  # 0.0001 yuan per kWh, one vendor after the other
@@ -91,7 +93,7 @@ def lay_out(folder: Path, vendors: Sequence[Path], shots: Path, changes: str = "
     if not town.kiosk_vkey.exists():
         _secret(folder / "passphrase", secrets.token_hex(16))
         _secret(folder / "vendor-secrets.toml", "".join(_vendor_secret(v) for v in town.vendors))
-        _publish_prices(town)
+        _publish_lists(town)
         town.hq_vkey.write_text(call("hq", "init", "--data", town.hq, "--domain", DOMAIN), encoding="ascii")
     town.config.write_text(_settings(town, changes), encoding="utf-8")
     if not town.kiosk_vkey.exists():
@@ -112,14 +114,22 @@ def _vendor_secret(folder: Path) -> str:
     return f"{name} = {json.dumps(vendor.password)}\n" if name else ""
 
 
-def _publish_prices(town: Town) -> None:
+def _publish_lists(town: Town) -> None:
     codes = [load_manifest(folder).vendor.code for folder in town.vendors]
     book = PriceBook(1, dict(zip(codes, (PRICES[n % len(PRICES)] for n in range(len(codes))), strict=True)))
     signer = make_key(town.folder / "price-key.pem", town.folder / "passphrase", f"{DOMAIN}/prices/1")
-    body = book.text()
-    signature = Signature(signer.vkey.name, signer.vkey.key_id, signer.sign(body.encode()))
-    (town.folder / "prices.note").write_text(str(Note(body, (signature,))), encoding="utf-8")
+    (town.folder / "prices.note").write_text(_signed(signer, book.text()), encoding="utf-8")
     (town.folder / "prices.vkey").write_text(f"{signer.vkey}\n", encoding="ascii")
+    keypads = [manifest for manifest in map(load_manifest, town.vendors) if manifest.keypad]
+    listed = [who_has(number, manifest) for number, manifest in enumerate(keypads)]
+    customers = CustomerList(1, {who.customer: who for who in listed})
+    (town.folder / "customers.txt").write_text(customers.text(), encoding="ascii")
+    (town.folder / "customers.note").write_text(_signed(signer, customers_note(customers)), encoding="utf-8")
+
+
+def _signed(signer: Signer, body: str) -> str:
+    signature = Signature(signer.vkey.name, signer.vkey.key_id, signer.sign(body.encode()))
+    return str(Note(body, (signature,)))
 
 
 def _settings(town: Town, changes: str) -> str:
@@ -151,6 +161,11 @@ path = {json.dumps(str(town.printer_line))}
 
 [prices]
 file = "prices.note"
+vkey_file = "prices.vkey"
+
+[customers]
+file = "customers.txt"
+note = "customers.note"
 vkey_file = "prices.vkey"
 
 [vendors]

@@ -14,6 +14,7 @@ from types import TracebackType
 
 from kiosk.desk.cards import CustomerCard, open_card
 from kiosk.desk.finger import Finger
+from kiosk.desk.keypads import KeypadMeter, hang_up
 from kiosk.desk.programs import Program, wait_for_port
 from kiosk.desk.town import Town
 from kiosk.devices.acceptor.ccnet.simulator import CcnetSimulator
@@ -25,10 +26,10 @@ from kiosk.drivers.manifest import Manifest, load_manifest
 
 LOOK_S = 0.03  # between looks at what nobody announces, such as a new picture of the screen
 CUSTOMERS = (
-    ("10023400567", "202600012345"),
-    ("10023400888", "202600054321"),
-    ("10023401234", "202600067890"),
-    ("10023405678", "202600098765"),
+    ("042010023567", "202600012345"),  # 12 digits each: every sample layout holds that many
+    ("042010023888", "202600054321"),
+    ("042010024234", "202600067890"),
+    ("042010025678", "202600098765"),
 )
 
 
@@ -65,6 +66,7 @@ class World:
         self.acceptor = CcnetSimulator(town.acceptor_line, validator, on_change=self._notes_changed)
         self.finger = Finger("127.0.0.1", town.touch_port)
         self.cards: list[CustomerCard] = []
+        self.keypads: list[KeypadMeter] = []
         self.inserted: CustomerCard | None = None
 
     def __enter__(self) -> World:
@@ -74,6 +76,8 @@ class World:
         for number, folder in enumerate(with_cards):
             customer, meter = CUSTOMERS[number % len(CUSTOMERS)]
             self.cards.append(open_card(folder, customer, meter))
+        with_keypads = [folder for folder in self.town.vendors if load_manifest(folder).keypad]
+        self.keypads = [hang_up(number, folder) for number, folder in enumerate(with_keypads)]
         return self
 
     def __exit__(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kiosk.app.lists import customers_note, load_customers
-from kiosk.billing.customers import CustomerList
+from kiosk.app.lists import load_customers
+from kiosk.billing.customers import CustomerList, customers_note
 from kiosk.ledger.keys import make_key
 from kiosk.ledger.note import Note, Signature
 from kiosk.model.card import KeypadCustomer
