@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kiosk.devices.reader.commands import Choices
 from kiosk.model.errors import ConfigFault
 
 BAUDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
@@ -60,6 +61,7 @@ class Reader:
     path: str = ""  # the serial line, e.g. "/dev/ttyUSB0"; one of /dev/serial/by-id stays the same
     baud: int = 19200
     poll_ms: int = 250
+    choices: Choices = field(default_factory=Choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Customers:
-    """The signed list of customers whose meters have keypads; all three, or none. The price list's key signs it, too."""
+    """The signed list of customers whose meters have keypads; all three, or none. Signed by the price list's key."""
 
     file: Path | None = None
     note: Path | None = None  # head office's signature on it
@@ -205,7 +207,13 @@ def _build(kind: type, table: dict[str, Any], name: str, base: Path, mistakes: l
             values[key] = _value(hints[key], table[key], key, here, base, mistakes)
         elif spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING:
             mistakes.append(f"{here}{key!r} is missing")
-    return kind(**values) if len(mistakes) == before else None
+    if len(mistakes) > before:
+        return None
+    try:
+        return typing.cast("object", kind(**values))
+    except ConfigFault as fault:
+        mistakes.append(f"{here}{fault.args[0]}")
+        return None
 
 
 def _value(hint: Any, given: Any, key: str, here: str, base: Path, mistakes: list[str]) -> Any:

@@ -29,8 +29,12 @@ def page() -> str:
 def table(name: str, kind: type) -> str:
     """One table of the file."""
     comments = dict(re.findall(r"^    (\w+): .*?  # (.+)$", inspect.getsource(kind), re.M))
-    rows = "".join(row(field, typing.get_type_hints(kind)[field.name], comments) for field in dataclasses.fields(kind))
-    return f"\n## [{name}]\n\n{inspect.getdoc(kind)}\n\n| key | value | default | |\n|---|---|---|---|\n{rows}"
+    hints = typing.get_type_hints(kind)
+    plain = [field for field in dataclasses.fields(kind) if not dataclasses.is_dataclass(hints[field.name])]
+    inner = [field.name for field in dataclasses.fields(kind) if field not in plain]
+    rows = "".join(row(field, hints[field.name], comments) for field in plain)
+    head = f"\n## [{name}]\n\n{inspect.getdoc(kind)}\n\n| key | value | default | |\n|---|---|---|---|\n"
+    return head + rows + "".join(table(f"{name}.{each}", hints[each]) for each in inner)
 
 
 def row(field: "dataclasses.Field[object]", hint: object, comments: dict[str, str]) -> str:

@@ -55,6 +55,13 @@ def test_all_mistakes_are_reported_together(tmp_path):
         assert word in str(fault.value)
 
 
+def test_what_the_reader_believes_is_a_table_of_its_own(tmp_path):
+    config = load(tmp_path, GOOD + "[reader.choices]\nat24_page = 4\nat88sc102_tries = 8\n")
+    assert (config.reader.choices.at24_page, config.reader.choices.at88sc102_tries) == (4, 8)
+    with pytest.raises(ConfigFault, match="at24_page is 0, 4, 8 or 16, not 5"):
+        load(tmp_path, GOOD + "[reader.choices]\nat24_page = 5\n")
+
+
 def test_a_name_that_cannot_stand_in_an_origin_is_refused(tmp_path):
     with pytest.raises(ConfigFault, match="'id'"):
         load(tmp_path, GOOD.replace('id = "0007"', 'id = "No 7"'))
@@ -63,6 +70,28 @@ def test_a_name_that_cannot_stand_in_an_origin_is_refused(tmp_path):
 def test_head_office_needs_its_key(tmp_path):
     with pytest.raises(ConfigFault, match="vkey_file"):
         load(tmp_path, GOOD + '[head_office]\nurl = "http://127.0.0.1:8600"\n')
+
+
+def test_a_reader_on_a_serial_line(tmp_path):
+    reader = load(tmp_path, GOOD + '[reader]\nkind = "serial"\npath = "/dev/ttyUSB0"\n').reader
+    assert (reader.kind, reader.path, reader.baud) == ("serial", "/dev/ttyUSB0", 19200)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('kind = "usb"', "'kind' must be pcsc or serial, not 'usb'"),
+        ('kind = "serial"', "'path' is missing"),
+        ('kind = "serial"\npath = "/dev/ttyUSB0"\nname = "ACS"', "'name' has no meaning with kind = 'serial'"),
+        ('kind = "serial"\npath = "/dev/ttyUSB0"\nbaud = 9601', "'baud' must be one of 1200, 2400"),
+        ('path = "/dev/ttyUSB0"', "'path' has no meaning with kind = 'pcsc'"),
+        ("baud = 9600", "'baud' has no meaning with kind = 'pcsc'"),
+    ],
+)
+def test_what_does_not_fit_the_kind_of_reader_is_refused(tmp_path, written, said):
+    with pytest.raises(ConfigFault) as fault:
+        load(tmp_path, GOOD + f"[reader]\n{written}\n")
+    assert said in str(fault.value)
 
 
 def test_the_page_of_settings_is_what_the_code_says():

@@ -21,4 +21,5 @@ def card_reader(reader: Reader, on_event: Callable[[ReaderEvent], None]) -> tupl
     if reader.kind == "serial":
         serial = SerialCardReader(SerialReaderSettings(reader.path, reader.baud, reader.poll_ms), on_event)
         return serial, serial.lend
-    return CardReader(ReaderSettings(reader.name, reader.pcsc_socket, reader.poll_ms), on_event), None
+    settings = ReaderSettings(reader.name, reader.pcsc_socket, reader.poll_ms, reader.choices)
+    return CardReader(settings, on_event), None

@@ -18,6 +18,7 @@ from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, St
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.modalview import ModalView
 
+from kiosk.desk.keypad_place import KeypadPlace
 from kiosk.desk.places import FADED, INKS, CardPlace, Hands, NoteButton, amount
 from kiosk.desk.sight import JAMS, MOVING, TOLD_PHASES, TRIES, News, Sight, advice, handed_back, news, put_away, see
 from kiosk.model.texts import load_texts
@@ -33,7 +34,17 @@ LOOK_S = 0.1
 WHY = 34  # letters of a fault that fit into a line
 TEAR_BYTES = 5  # how far into a write a card is pulled
 FORGED_FEN = 10_000
-KV = ("places", "cards", "tiles", "notes", "desk", "money", "machines", "happened")  # the desk's rows in their order
+KV = (
+    "places",
+    "cards",
+    "keypads",
+    "tiles",
+    "notes",
+    "desk",
+    "money",
+    "machines",
+    "happened",
+)  # the desk's rows in their order
 
 
 def load_furniture() -> None:
@@ -77,6 +88,8 @@ class Desk(BoxLayout):
         for place in self.places:
             self.ids.cards.add_widget(place)
             place.look_at_card()
+        for number, meter in enumerate(world.keypads, len(self.places)):
+            self.ids.cards.add_widget(KeypadPlace(self, meter, number))
         for fen, ink in INKS.items():
             self._lay_note(fen, ink)
         self._lay_note(FORGED_FEN, FADED, forged=True)
@@ -185,6 +198,13 @@ class Desk(BoxLayout):
             self.tell("used", amount=lambda language: amount(unit, used, language))
         if not took and not used:
             self.tell("meter-same")
+
+    def keyed_in(self, place: KeypadPlace, took: int) -> None:
+        """Digits were keyed into a meter."""
+        if took:
+            self.tell("meter-took", amount=lambda language: amount(place.meter.unit, took, language))
+        else:
+            self.tell("keypad-refused")
 
     # ---- money
 

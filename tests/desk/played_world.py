@@ -66,6 +66,22 @@ class PlayedCard:
         return dict(self.shows)
 
 
+class PlayedKeypad:
+    """A meter that takes one string of digits, once."""
+
+    def __init__(self, calls, token, gives):
+        self._calls, self._token, self._gives, self._has = calls, token, gives, 0
+        self.manifest = SimpleNamespace(vendor=SimpleNamespace(abbr="KEY", zh="键盘表厂", en="Keypad Meters"))
+        self.customer, self.number, self.unit = "30000001", "71000001", Unit.ENERGY
+
+    def enter(self, digits):
+        self._calls.append(("enter", digits))
+        accepted = digits == self._token
+        if accepted:
+            self._has, self._token = self._has + self._gives, ""
+        return {"accepted": accepted, "count": 1, "remaining": self._has, "said": "好" if accepted else "不收"}
+
+
 class PlayedWorld:
     """What the desk drives, without any of it: the attributes of ``kiosk.desk.world.World``."""
 
@@ -81,6 +97,7 @@ class PlayedWorld:
             PlayedCard(self.calls, "HRT", "华瑞泰电表", "Huaruitai Meters", *first, Unit.MONEY),
             PlayedCard(self.calls, "NXP", "南湘电表厂", "Nanxiang Meter Works", *second, Unit.ENERGY),
         ]
+        self.keypads = []
         self.inserted = None
         self.look = Look(phase=Phase.DISABLED)
         self.slips = []
