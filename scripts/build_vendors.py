@@ -7,12 +7,12 @@ What is up to date is left alone; a folder that is there is a finished one.
 
 import hashlib
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 
 from kiosk.drivers.manifest import load_manifest
+from kiosk.drivers.sdk.start import image_of, with_sha256
 from kiosk.model.errors import ConfigFault
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -22,7 +22,6 @@ SDK = ROOT / "kiosk" / "drivers" / "sdk"
 COMPILE = (
     "gcc -std=c11 -O2 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden -Wl,--no-undefined -Wl,--build-id=none"
 )
-SHA256_LINE = re.compile(r'^(sha256\s*=\s*")[^"]*(")', re.MULTILINE)
 
 
 def main(source: pathlib.Path = SOURCE, target: pathlib.Path = TARGET) -> int:
@@ -30,7 +29,7 @@ def main(source: pathlib.Path = SOURCE, target: pathlib.Path = TARGET) -> int:
     failures = 0
     for folder in sorted(path.parent for path in source.glob("*/vendor.toml")):
         finished, stamp = target / folder.name, target / f"{folder.name}.built"
-        inputs = digest_of(folder, SDK / "icard.h", pathlib.Path(__file__))
+        inputs = digest_of(folder, SDK / "icard.h", SDK / "start.py", pathlib.Path(__file__))
         if finished.is_dir() and stamp.is_file() and stamp.read_text() == f"{inputs} {digest_of(finished)}\n":
             continue
         print(f"· building {target.parent.name}/{target.name}/{folder.name}")
@@ -70,39 +69,6 @@ def build(folder: pathlib.Path, part: pathlib.Path) -> None:
     if blank.is_file():
         (part / "conformance" / "blank.bin").write_bytes(image_of(blank.read_text("utf-8")))
     load_manifest(part, check_file=True)
-
-
-def with_sha256(toml: str, sha256: str) -> str:
-    """A vendor.toml that names this sum instead of its own. ValueError where there is not one line for it."""
-    named, found = SHA256_LINE.subn(rf"\g<1>{sha256}\g<2>", toml)
-    if found != 1:
-        raise ValueError(f'vendor.toml has {found} lines sha256 = "…", not one')
-    return named
-
-
-def image_of(text: str) -> bytes:
-    """The image a blank.hex describes. ValueError names the line that makes no sense.
-
-    ``bytes N`` and ``filler BB`` come first, then ``at A  BB BB …   words``; numbers are hexadecimal, # is a comment.
-    """
-    image = bytearray()
-    size = 0
-    for line in text.splitlines():
-        told = re.fullmatch(
-            r"(?:(bytes|filler|at)\s+([0-9A-F]+)((?:\s+[0-9A-F]{2}\b)*)(?:\s{2,}.*)?)?\s*(?:#.*)?", line
-        )
-        if told is None:
-            raise ValueError(f"blank.hex: {line!r} makes no sense")
-        what, number, content = told[1], int(told[2] or "0", 16), bytes.fromhex(told[3] or "")
-        if what == "bytes":
-            size = number
-        elif what == "filler":
-            image = bytearray((number,)) * size
-        elif what == "at":
-            if not content or number + len(content) > len(image):
-                raise ValueError(f"blank.hex: {line!r} does not fit into {len(image):X} bytes")
-            image[number : number + len(content)] = content
-    return bytes(image)
 
 
 def digest_of(*paths: pathlib.Path) -> str:

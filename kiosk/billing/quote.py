@@ -32,13 +32,15 @@ def value_in_unit(vendor: Vendor, amount: Money, energy: Energy) -> int:
 def room_on_card(vendor: Vendor, reading: CardReading, price: Price) -> Money | None:
     """The largest amount the hoard limit leaves room for; None if there is no limit (contract 1 §4.14).
 
-    The remaining that the meter wrote back counts, unknown as 0; so does a purchase it has not taken yet.
+    The remaining that the meter wrote back counts, unknown as 0; so do purchases it has not taken yet.
     """
     if not reading.hoard_limit:
         return None
     pending = 0
-    if reading.pending:
-        pending = (reading.amount_fen if vendor.unit is Unit.MONEY else reading.energy_centi_kwh) or 0
+    if reading.pending and vendor.unit is Unit.MONEY:
+        pending = reading.pending_fen or reading.amount_fen or 0
+    elif reading.pending:
+        pending = reading.pending_centi_kwh or reading.energy_centi_kwh or 0
     room = max(0, reading.hoard_limit - (reading.remaining or 0) - pending)
     return Money(room) if vendor.unit is Unit.MONEY else money_for(Energy(room), price)
 

@@ -2,7 +2,8 @@
 
 Zones and ``which`` are numbered as contract 1 §7 has it; what it leaves to the card is said here. AT88SC102 and
 AT88SC1604 have their whole map, at its natural byte addresses, in zone 0, and their application zones once more by
-number; ``which`` 1 and 2 of the one and 5 to 8 of the other are erase keys. Sources: docs/driver-contract.md; the families' data sheets as quoted in docs/card-families.md.
+number; ``which`` 1 and 2 of the one and 5 to 8 of the other are erase keys. Sources: docs/driver-contract.md; the
+families' data sheets as quoted in docs/card-families.md.
 """
 
 from __future__ import annotations

@@ -122,7 +122,15 @@ def test_a_read_always_ends_in_one_event(it, ends, code):
 
 
 @pytest.mark.parametrize(
-    ("family", "tries", "refused"), [("SLE4442", 1, True), ("SLE4428", 0, True), ("CPU", 0, False)]
+    ("family", "tries", "refused"),
+    [
+        ("SLE4442", 1, True),
+        ("SLE4428", 0, True),
+        ("AT88SC102", 1, True),
+        ("AT88SC1604", 0, True),
+        ("AT88SC102", 2, False),
+        ("CPU", 0, False),
+    ],
 )
 def test_a_card_nobody_may_write_is_refused_before_cash_is_taken(it, family, tries, refused):
     it.slot.card_type, it.slot.tries = CardType[family], tries

@@ -44,5 +44,14 @@ def test_the_hoard_limit_leaves_room_for_what_the_meter_does_not_hold_yet():
     assert most_to_buy(vendor(), waiting, price) == Money(5000)
 
 
+def test_all_purchases_that_wait_on_a_card_take_room_not_the_newest_alone():
+    card = reading(
+        hoard_limit=20_000, state=PurchaseState.PENDING, amount_fen=2_000, energy_centi_kwh=4_000,
+        pending_fen=5_000, pending_centi_kwh=10_000,
+    )  # fmt: skip
+    assert most_to_buy(vendor(), card, Price(5000, 1)) == Money(5000)
+    assert most_to_buy(vendor(Unit.MONEY), card, Price(5000, 1)) == Money(15_000)
+
+
 def test_without_a_hoard_limit_the_vendors_largest_amount_holds():
     assert most_to_buy(vendor(most=50_000), reading(hoard_limit=0), Price(5600, 1)) == Money(50_000)

@@ -7,11 +7,37 @@ from typing import Protocol
 
 from kiosk.devices.reader.apdu import OK
 from kiosk.model.cardport import BAD_ARGUMENT, IO_FAULT, CardPortError
+from kiosk.model.errors import ConfigFault
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Where sources disagree: what this kiosk believes. The reader's settings; docs/card-families.md has the why."""
+    """Where sources disagree: what this kiosk believes. The reader's settings; docs/card-families.md has the why.
+
+    ConfigFault F-701 for a value that makes no sense.
+    """
+
+    at24_page: int = 0  # bytes written to an I2C card at once: 4, 8 or 16; 0 is what is safe for its size
+    at24_type: int = 0  # takes every I2C card for this type (1 to 5, contract 1 §7); 0 finds out
+    public_keys: tuple[str, ...] = ("A0A1A2A3A4A5", "FFFFFFFFFFFF", "D3F7D3F7D3F7")  # MIFARE: tried to read a sector
+    key_places: tuple[str, ...] = ("0000", "0020")  # P1 P2 of FF 82, where a contactless reader takes a key, in order
+    at88sc102_tries: int = 4  # bits of the attempts counter that count: 4 (Atmel 1419C) or 8 (1419B)
+
+    def __post_init__(self) -> None:
+        if self.at88sc102_tries not in (4, 8):
+            raise ConfigFault("F-701", f"at88sc102_tries is 4 or 8, not {self.at88sc102_tries}")
+        if self.at24_page not in (0, 4, 8, 16):
+            raise ConfigFault("F-701", f"at24_page is 0, 4, 8 or 16, not {self.at24_page}")
+        if not 0 <= self.at24_type <= 5:
+            raise ConfigFault("F-701", f"at24_type is 0 to 5, not {self.at24_type}")
+        if any(len(key) != 12 or not _is_hex(key) for key in self.public_keys):
+            raise ConfigFault("F-701", "public_keys have 12 hex digits each")
+        if not self.key_places or any(len(place) != 4 or not _is_hex(place) for place in self.key_places):
+            raise ConfigFault("F-701", "key_places have four hex digits each, P1 and P2, and there is one at least")
+
+
+def _is_hex(text: str) -> bool:
+    return not text.strip("0123456789ABCDEFabcdef")
 
 
 class Connection(Protocol):

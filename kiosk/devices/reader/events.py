@@ -22,14 +22,14 @@ class CardRemoved:
 
 @dataclass(frozen=True, slots=True)
 class ReaderDown:
-    """``code``: V-401 no smart card service, V-402 no reader."""
+    """``code``: V-401 no smart card service, V-402 no reader, V-403 the serial one is silent."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReaderUp:
-    """``name``: the reader's PC/SC name."""
+    """``name``: the reader's PC/SC name, or its serial line."""
 
     name: str
 

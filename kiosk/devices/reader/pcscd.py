@@ -42,11 +42,14 @@ CHANNELID 0x{port:04X}
 class PrivatePcscd:
     """One pcscd with two virtual readers, "Virtual PCD 00 00" and "Virtual PCD 00 01". A context manager.
 
+    ``name`` stands in the place of "Virtual PCD": by it the kiosk knows which maker's reader it has.
+
     ``folder`` should be empty and short; it is left behind with pcscd's log. DeviceFault V-401 whenever it cannot be
     started, with the reason.
     """
 
-    def __init__(self, folder: Path, privileged: tuple[str, ...] | None = None) -> None:
+    def __init__(self, folder: Path, privileged: tuple[str, ...] | None = None, name: str = READER_NAME) -> None:
+        self.name = name
         self.folder = folder.resolve()
         self.socket = self.folder / "pcscd.comm"
         self._privileged = _privileged() if privileged is None else privileged
@@ -122,7 +125,7 @@ class PrivatePcscd:
         configured.mkdir(parents=True, exist_ok=True)
         library = self.folder / VPCD_LIBRARY.name
         shutil.copyfile(VPCD_LIBRARY, library)
-        (configured / "vpcd").write_text(CONFIGURATION.format(name=READER_NAME, port=vpcd.PORT, library=library))
+        (configured / "vpcd").write_text(CONFIGURATION.format(name=self.name, port=vpcd.PORT, library=library))
 
     def _dial(self, port: int) -> socket.socket:
         found = self._order(f"dial {port}")

@@ -66,7 +66,7 @@ class Session:
         self._connection.close()
 
     def _take_up(self) -> CardType | None:
-        found = detect(self._connection.transmit, self._connection.atr, self._dialect)
+        found = detect(self._connection.transmit, self._connection.atr, self._dialect, self._choices)
         self.port = PcscCardPort(self._connection, found, self._dialect, self._choices)
         return found
 

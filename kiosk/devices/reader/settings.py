@@ -15,3 +15,12 @@ class ReaderSettings:
     pcsc_socket: str = ""  # "" is pcscd's own
     poll_ms: int = 250
     choices: Choices = field(default_factory=Choices)
+
+
+@dataclass(frozen=True, slots=True)
+class SerialReaderSettings:
+    """A card reader on a serial line; of one with several slots the first is used."""
+
+    path: str
+    baud: int = 19200
+    poll_ms: int = 250

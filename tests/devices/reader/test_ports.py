@@ -199,7 +199,7 @@ def test_detecting_writes_and_presents_nothing():
         assert {apdu[1] for apdu in wire.sent} <= {0xA4, 0xB0}
 
 
-def test_mifare_is_recognised_and_not_served():
+def test_mifare_is_recognised_by_its_answer_to_reset():
     sent = []
     atr = bytes.fromhex("3B8F8001804F0CA000000306030001000000006A")
     assert detect(sent.append, atr) == CardType.MIFARE1K

@@ -268,10 +268,10 @@ def test_taken_away_from_the_meter_at_any_byte_nothing_is_credited_twice_or_lost
         Command.PURCHASE: orders.purchase(SUN, THIRD), Command.REVERSE: orders.reverse(SUN, SECOND),
         Command.CLEAR: orders.clear(SUN, 2),
     }  # fmt: skip
-    for leaves in ("old", "spoiled"):
+    for leaves, remembers in (("old", known), ("spoiled", known), ("spoiled", {})):
         for after in range(48):
             mfc.meter.MEMORY.clear()
-            mfc.meter.MEMORY.update(known)
+            mfc.meter.MEMORY.update(remembers)
             card = taken_away(pending, after, leaves)
             with pytest.raises(CardPortError):
                 mfc.insert(card)
@@ -279,6 +279,8 @@ def test_taken_away_from_the_meter_at_any_byte_nothing_is_credited_twice_or_lost
             count, state = mfc.state(card)
             assert count == 2
             assert state == 3 or (state, after < 16) == (1, True)
+            if state == 1:  # so it must not be the meter's yet
+                assert [state.count for _, state in mfc.meter.MEMORY.values()] == [1]
             for code, items in refused.items() if state == 3 else ():
                 assert mfc.ask(card, code, items).error == NOT_TAKEN
             assert mfc.insert(card) == {"count": 2, "remaining": 8000}
@@ -316,14 +318,15 @@ def test_few_blocks(mfc, taken):
     assert mfc.read(taken).meaning() == mfc.do(mfc.blank(), Command.OPEN, orders.open_card(SUN)).meaning()
 
 
-def test_another_sectors_key_is_noticed_before_the_first_block(mfc, opened):
-    image = bytearray(opened.image())
-    image[2 * 64 + 58 : 2 * 64 + 64] = b"theirs"  # the sector of slot A
-    card = mfc.blank(bytes(image))
-    answer = mfc.ask(card, Command.PURCHASE, orders.purchase(SUN, FIRST))
-    assert (answer.error, answer.number(DI.CARD_AFTER), mfc.seen.writes) == (SECRET, 0, 0)
-    image[2 * 64 + 48 : 2 * 64 + 54] = b"theirs"
-    assert mfc.ask(mfc.blank(bytes(image)), Command.READ).error == NOT_MINE
+def test_another_key_of_any_sector_is_noticed_before_the_first_block(mfc, pending):
+    mfc.insert(pending)
+    for sector in (2, 4):  # slot A, and the seals
+        image = bytearray(pending.image())
+        image[sector * 64 + 58 : sector * 64 + 64] = b"theirs"
+        answer = mfc.ask(mfc.blank(bytes(image)), Command.PURCHASE, orders.purchase(SUN, Bought(3, 1, 1)))
+        assert (answer.error, answer.number(DI.CARD_AFTER), mfc.seen.writes) == (SECRET, 0, 0)
+        image[sector * 64 + 48 : sector * 64 + 54] = b"theirs"
+        assert mfc.ask(mfc.blank(bytes(image)), Command.READ).error == NOT_MINE
 
 
 def test_the_key_is_presented_last_and_not_to_read(mfc, opened):
@@ -336,6 +339,13 @@ def test_the_key_is_presented_last_and_not_to_read(mfc, opened):
     mfc.read(opened)
     assert mfc.seen.verifies == 0
     assert mfc.ask(opened, Command.PURCHASE, items, password="keyb=4d4643202607").ok
+
+
+def test_copies_of_a_bought_card_are_credited_once_whenever_they_were_made(mfc, pending):
+    copies = [copy.deepcopy(pending) for _ in range(3)]
+    for card in (*copies, pending):
+        assert mfc.insert(card) == {"count": 2, "remaining": 8000}
+        assert mfc.state(card) == (2, 2)
 
 
 def test_illegal_insertions_are_counted_and_leave_the_card_alone(mfc, taken):

@@ -95,11 +95,25 @@ def test_an_opening_card_torn_while_reversed_still_opens_its_meter(sgc):
     assert "Err-34" in told
 
 
+def test_a_meter_that_does_not_know_the_customer_has_not_accepted_the_card(sgc, taken):
+    card = sgc.blank()
+    sgc.do(card, Command.OPEN, orders.open_card(WANG))
+    stranger = bytearray(content(taken)[BACK])
+    stranger[17:31] = bytes(14)  # no customer, nothing remaining, count 0
+    stranger[47] = sum(stranger[1:47]) & 0xFF
+    for back, kind in ((stranger, 1), (content(taken)[BACK], 2)):
+        met = with_file(card, BACK, back)
+        sgc.do(met, Command.PURCHASE, orders.purchase(WANG, FIRST if kind == 1 else SECOND))
+        assert content(met)[PARA][42] == kind
+
+
 def test_an_opening_card_may_have_count_0_or_1(sgc):
     card = sgc.blank()
     sgc.do(card, Command.OPEN, orders.open_card(WANG, FIRST))
     far = with_file(card, WALLET, bytes.fromhex("0000138800000002"))
+    before = content(far)
     assert sgc.insert(far) == {"count": 0, "remaining": 0, "error": "Err-34"}
+    assert content(far) == before
     assert sgc.insert(card) == {"count": 1, "remaining": 5000}
 
 

@@ -342,9 +342,9 @@ def test_pulled_out_of_the_meter_nothing_is_credited_twice_or_lost(tly, two):
         Command.PURCHASE: orders.purchase(ZHAO, bought(5)), Command.REVERSE: orders.reverse(ZHAO, bought(4, 400)),
         Command.CLEAR: orders.clear(ZHAO, 4),
     }  # fmt: skip
-    for after in range(1 + 10 + 1 + 41):
+    for after, remembers in ((after, remembers) for after in range(1 + 10 + 1 + 41) for remembers in (known, {})):
         tly.meter.MEMORY.clear()
-        tly.meter.MEMORY.update(known)
+        tly.meter.MEMORY.update(remembers)
         card = pulled(two, after)
         with pytest.raises(CardPortError):
             tly.insert(card)
@@ -352,6 +352,8 @@ def test_pulled_out_of_the_meter_nothing_is_credited_twice_or_lost(tly, two):
         assert tly.state(card) == ((4, 1, 7000, 700) if after == 0 else (4, 3, None, None)), after
         for code, items in refused.items() if after else ():
             assert tly.ask(card, code, items).error == NOT_TAKEN
+        if after == 0:  # READ says pending, so it must not be the meter's yet
+            assert [state.count for _, state in tly.meter.MEMORY.values()] == [2]
         assert tly.insert(card) == {"count": 4, "remaining": 14_034}
         assert tly.state(card) == (4, 2, 0, 0)
 
@@ -382,6 +384,15 @@ def test_a_reissued_card_goes_on_and_a_used_one_is_not_reissued(tly, two):
     tly.do(behind, Command.REISSUE, orders.reissue(ZHAO, 2))
     assert tly.insert(behind) == {"count": 4, "remaining": 14_334}
     assert tly.state(behind) == (4, 2, 0, 0)
+
+
+def test_copies_of_a_bought_card_are_credited_once_whenever_they_were_made(tly, two):
+    tly.insert(two)
+    tly.buy(two, bought(3, 300), bought(4, 400))
+    copies = [copy.deepcopy(two) for _ in range(3)]
+    for card in (*copies, two):
+        assert tly.insert(card) == {"count": 4, "remaining": 14_034}
+        assert tly.state(card) == (4, 2, 0, 0)
 
 
 def test_illegal_insertions_are_counted_and_leave_the_card_alone(tly, two):

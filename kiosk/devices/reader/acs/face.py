@@ -6,10 +6,15 @@ reads FF. What a family's commands are stands in its ``face_….py``.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
+from kiosk.devices.reader.acs.face_at24 import At24Face
+from kiosk.devices.reader.acs.face_at88sc102 import At88sc102Face
+from kiosk.devices.reader.acs.face_at88sc153 import At88PagedFace
 from kiosk.devices.reader.acs.face_sle44 import Sle44Face
 from kiosk.devices.reader.acs.select import SELECT_BYTE
+from kiosk.devices.reader.eeprom import I2C_CARDS
 from kiosk.model.card import CardType
 from kiosk.model.cardport import BAD_ARGUMENT, DENIED, CardPortError, VirtualCard
 
@@ -20,11 +25,11 @@ NOT_VERIFIED = bytes.fromhex("6982")  # our own choice; the manuals do not say
 NOT_SELECTED = bytes.fromhex("6985")  # our own choice
 OUTSIDE = bytes.fromhex("6B00")
 NO_CLASS = bytes.fromhex("6E00")
-READS = (0xB0, 0xB1, 0xB2)
+READS = (0xB0, 0xB1, 0xB2, 0xB3)
 
 
 class ChipFace(Protocol):
-    """One family's commands. ``byte_ms``: what writing a byte takes."""
+    """One family's commands, made anew each time the card is powered. ``byte_ms``: what writing a byte takes."""
 
     def __init__(self, chip: VirtualCard, protection_follows: bool, byte_ms: int) -> None: ...
 
@@ -32,7 +37,14 @@ class ChipFace(Protocol):
         """The answer with SW1 SW2; ``addr`` is P1 P2. May raise what the chip raises."""
 
 
-CHIP_FACES: dict[CardType, type[ChipFace]] = {CardType.SLE4442: Sle44Face, CardType.SLE4428: Sle44Face}
+CHIP_FACES: dict[CardType, type[ChipFace]] = {
+    CardType.SLE4442: Sle44Face,
+    CardType.SLE4428: Sle44Face,
+    **dict.fromkeys(I2C_CARDS, At24Face),
+    CardType.AT88SC102: At88sc102Face,
+    CardType.AT88SC153: At88PagedFace,
+    CardType.AT88SC1608: At88PagedFace,
+}
 
 
 class AcsFace:
@@ -46,12 +58,14 @@ class AcsFace:
     def __init__(self, chip: VirtualCard, protection_follows: bool = False, byte_ms: int = 0) -> None:
         self.chip = chip
         self._type = CardType(chip.card_type())
-        self._face = CHIP_FACES[self._type](chip, protection_follows, byte_ms)
+        self._new_face = partial(CHIP_FACES[self._type], chip, protection_follows, byte_ms)
+        self._face = self._new_face()
         self._selected: int | None = None
 
     def reset(self) -> bytes:
         """Powered afresh; the selection is lost, too."""
         self._selected = None
+        self._face = self._new_face()
         return self.chip.reset()
 
     def transmit(self, apdu: bytes) -> bytes:

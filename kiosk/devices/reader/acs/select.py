@@ -9,6 +9,14 @@ I2C_SMALL, AT88SC153, AT88SC1608, SLE4428, SLE4442, AT88SC102 = 0x01, 0x03, 0x04
 SELECT_BYTE: dict[CardType, int] = {
     CardType.SLE4428: SLE4428,
     CardType.SLE4442: SLE4442,
+    CardType.AT88SC102: AT88SC102,
+    CardType.AT88SC153: AT88SC153,
+    CardType.AT88SC1608: AT88SC1608,
+    CardType.AT24C01: I2C_SMALL,
+    CardType.AT24C02: I2C_SMALL,
+    CardType.AT24C04: I2C_SMALL,
+    CardType.AT24C08: I2C_SMALL,
+    CardType.AT24C16: I2C_SMALL,
 }
 """Family → the byte that selects it."""
 

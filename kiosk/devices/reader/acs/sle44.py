@@ -5,47 +5,16 @@ Trap: ``90 00`` after the secret means *locked*; right is ``90`` and the full co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kiosk.devices.reader.acs.select import SELECT_BYTE, select
 from kiosk.devices.reader.apdu import OK, Exchange
 from kiosk.devices.reader.commands import Choices, Connection, ask, check_place, order, pieces
+from kiosk.devices.reader.sle44 import FAMILIES, MAIN, MARKS, PROTECTION, Family
 from kiosk.model.card import CardType
 from kiosk.model.cardport import BAD_ARGUMENT, DENIED, IO_FAULT, LOCKED, CardPortError
 
 READ_MAX = 128  # bytes; an answer with protection bytes behind must fit 256 too
 WRITE_MAX = 64  # bytes; about 0.3 s on the chip
 PROTECT_BYTES_MAX = 32  # protection bytes in one FF B2
-MAIN, PROTECTION = 0, 1
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """The measures of a chip. ``protectable``: bytes from 0 that have a protection bit."""
-
-    type: CardType
-    size: int
-    writable_end: int
-    protectable: int
-    secret_length: int
-    tries: int
-
-    @property
-    def counter_full(self) -> int:
-        """The error counter after a right secret: 07 or FF."""
-        return (1 << self.tries) - 1
-
-
-FAMILIES = (
-    Family(CardType.SLE4442, 256, 256, 32, 3, 3),
-    Family(CardType.SLE4428, 1024, 1021, 1024, 2, 8),
-)
-MARKS = (
-    (CardType.SLE4442, 6, bytes.fromhex("8115")),
-    (CardType.SLE4442, 0, bytes.fromhex("A2131091")),
-    (CardType.SLE4428, 0, bytes.fromhex("92231091")),
-)
-"""Family, place, bytes: 明华's marks."""
 
 
 def probe(exchange: Exchange) -> CardType | None:

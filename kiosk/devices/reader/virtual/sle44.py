@@ -40,6 +40,8 @@ class Sle44:
 
     chip: Chip
 
+    tear_ways = ("old", "erased")
+
     def __init__(self, memory: bytes | None = None, secret: bytes | None = None) -> None:
         chip = self.chip
         memory = chip.header.ljust(chip.size, b"\xff") if memory is None else memory

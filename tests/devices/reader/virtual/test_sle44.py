@@ -204,6 +204,6 @@ def test_a_blank_card_is_made_by_the_familys_name():
     card.verify(0, b"\x12\x34")
     assert memory_card("SLE4442", memory[:256], b"abc").card_type() == 21
     with pytest.raises(ValueError, match="SLE4442"):
-        memory_card("AT24C02", memory[:256], b"")
+        memory_card("CPU", memory[:256], b"")
     with pytest.raises(ValueError, match="256 bytes"):
         memory_card("SLE4442", memory, b"abc")
