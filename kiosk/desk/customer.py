@@ -188,6 +188,7 @@ class Caller(Customer):
 
     def _arrive(self) -> bool:
         self.say("no card: the number")
+        self._was_in = True
         self.world.finger.tap(*PLACES["the button"])
         return True
 

@@ -46,15 +46,15 @@ static int count_down(void)
 {
     char when[16] = "";
     int left = 0;
-    FILE *file = fopen(plug, "r");
+    FILE *file = fopen(plug, "r+"); /* held open: a plug that is taken away meanwhile does not come back */
     if (!file) return 0;
     int found = fscanf(file, "%d %15s", &left, when);
+    if (found == 2 && left >= 1) {
+        rewind(file);
+        fprintf(file, "%-6d %-8s", left - 1, when); /* longer than what stood there */
+    }
     fclose(file);
     if (found != 2 || left < 1) return 0;
-    file = fopen(plug, "w");
-    if (!file) return 0;
-    fprintf(file, "%d %s", left - 1, when);
-    fclose(file);
     return left > 1 ? 0 : strcmp(when, "before") ? 2 : 1;
 }
 

@@ -24,6 +24,7 @@ from kiosk.model.card import Unit
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = {path.parent.name: path.parent for path in (ROOT / "build" / "vendors").glob("*/vendor.toml")}
 VENDORS = {name: folder for name, folder in BUILT.items() if has_cards(load_manifest(folder))}
+KEYPADS = {name: folder for name, folder in BUILT.items() if load_manifest(folder).keypad}
 PATIENCE_S = 40
 
 
