@@ -51,7 +51,7 @@ def _driver(_: str, rest: Sequence[str]) -> int:
     if rest[:1] == ["seal"]:
         return start.main_seal(rest[1:])
     if rest[:1] != ["check"]:
-        sys.stderr.write("usage: python -m kiosk driver check FOLDER [--quick] [--page FILE.html] [--lang en|zh]\n")
+        sys.stderr.write("usage: python -m kiosk driver check FOLDER [--quick] [--page FILE.html]\n")
         sys.stderr.write("       python -m kiosk driver new FOLDER [--c] [--code HHHH]\n")
         sys.stderr.write("       python -m kiosk driver seal FOLDER\n")
         return 2

@@ -11,7 +11,7 @@ from kiosk.model.codes import CODES
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted((ROOT / "kiosk").rglob("*.py"))
-LONG_FILES: set[str] = set()
+LONG_FILES = {"kiosk/drivers/vendors/sgc/driver.py"}  # one file by contract: State Grid's five files, and SM4 in it
 BANNED_WORDS = re.compile(r"(^|_)(util|utils|common|helper|helpers|manager|misc|data|info)(_|$|\.)")
 
 

@@ -4,12 +4,13 @@ and its own conformance/meter.py is the meter."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
 from kiosk.devices.reader.faces import face_of
+from kiosk.devices.reader.serial.bench import BenchLine
 from kiosk.devices.reader.virtual.blank import memory_card
 from kiosk.devices.reader.virtual.cpu import VirtualCpuCard
 from kiosk.devices.reader.vpcd import CardFace
@@ -53,19 +54,24 @@ class CustomerCard:
 
     def reading(self) -> CardReading:
         """What the vendor's driver reads from it, at the office."""
-        with _office(self.manifest, self.password) as driver:
+        with _office(self.manifest, self.password, self.chip) as driver:
             self.chip.reset()
             return driver.read(self.chip)
 
 
 @contextmanager
-def _office(manifest: Manifest, password: str) -> Iterator[Driver]:
-    """The vendor's own selling program at the office."""
-    driver = Driver(manifest, password)
-    try:
+def _office(manifest: Manifest, password: str, chip: VirtualCard) -> Iterator[Driver]:
+    """The vendor's own selling program at the office; one of the old kind has its own reader there, too."""
+    with ExitStack() as undo:
+        lend = None
+        if manifest.driver.access == "serial":
+            line = BenchLine()
+            undo.callback(line.close)
+            line.show(chip)
+            lend = line.lend
+        driver = Driver(manifest, password, lend)
+        undo.callback(driver.close)
         yield driver
-    finally:
-        driver.close()
 
 
 def open_card(path: Path, customer: str, meter: str, region: str = "") -> CustomerCard:
@@ -84,7 +90,7 @@ def open_card(path: Path, customer: str, meter: str, region: str = "") -> Custom
         DI.WHEN: "20261101090000",
         DI.TERMINAL: "office",
     }
-    with _office(folder.manifest, folder.password) as driver:
+    with _office(folder.manifest, folder.password, chip) as driver:
         card.unit = driver.describe().unit
         chip.reset()
         answer = driver.execute(Command.OPEN, items, chip)

@@ -22,6 +22,7 @@ from kiosk.ledger.keys import make_key
 from kiosk.ledger.note import Note, Signature, Signer
 
 DOMAIN, REGION, TERMINAL = "power.example", "420100", "0007"
+WINDOW_AT = "left = 0\ntop = 40"
 PRICES = (5600, 5283, 6120, 4980)  # 0.0001 yuan per kWh, one vendor after the other
 
 
@@ -34,6 +35,7 @@ class Town:
     hq_port: int
     touch_port: int
     shots: Path  # pictures of the kiosk's screens
+    reader: str = "pcsc"  # or "serial"
 
     @property
     def config(self) -> Path:
@@ -61,6 +63,11 @@ class Town:
         return self.folder / "lines" / "printer"
 
     @property
+    def reader_line(self) -> Path:
+        """The card reader's serial line, if it is on one."""
+        return self.folder / "lines" / "reader"
+
+    @property
     def pcscd(self) -> Path:
         """Folder of the private pcscd."""
         return self.folder / "pcscd"
@@ -76,7 +83,7 @@ class Town:
         return self.folder / "hq.vkey"
 
 
-def lay_out(folder: Path, vendors: Sequence[Path], shots: Path, changes: str = "") -> Town:
+def lay_out(folder: Path, vendors: Sequence[Path], shots: Path, changes: str = "", reader: str = "pcsc") -> Town:
     """Lays the town out in ``folder``, or takes it up as it lies there (ports are new each time).
 
     ``changes`` are lines added to kiosk.toml's [visit] table.
@@ -87,6 +94,7 @@ def lay_out(folder: Path, vendors: Sequence[Path], shots: Path, changes: str = "
         free_port(),
         free_port(socket.SOCK_DGRAM),
         shots.resolve(),
+        reader,
     )
     for part in (town.hq, town.kiosk, town.acceptor_line.parent, town.pcscd):
         part.mkdir(parents=True, exist_ok=True)
@@ -132,6 +140,12 @@ def _signed(signer: Signer, body: str) -> str:
     return str(Note(body, (signature,)))
 
 
+def _reader(town: Town) -> str:
+    if town.reader == "serial":
+        return f'kind = "serial"\npath = {json.dumps(str(town.reader_line))}'
+    return f"pcsc_socket = {json.dumps(str(town.pcscd / 'pcscd.comm'))}"
+
+
 def _settings(town: Town, changes: str) -> str:
     folders = ", ".join(json.dumps(str(folder)) for folder in town.vendors)
     return f"""\
@@ -151,7 +165,7 @@ passphrase_file = "passphrase"
 vendor_secrets_file = "vendor-secrets.toml"
 
 [reader]
-pcsc_socket = {json.dumps(str(town.pcscd / "pcscd.comm"))}
+{_reader(town)}
 
 [acceptor]
 path = {json.dumps(str(town.acceptor_line))}
@@ -179,8 +193,7 @@ retry_min_ms = 1000
 [screen]
 touch = "tuio,127.0.0.1:{town.touch_port}"
 shots_folder = {json.dumps(str(town.shots))}
-left = 0
-top = 40
+{WINDOW_AT}
 
 [visit]
 {changes}

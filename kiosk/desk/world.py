@@ -16,13 +16,16 @@ from kiosk.desk.cards import CustomerCard, open_card
 from kiosk.desk.finger import Finger
 from kiosk.desk.keypads import KeypadMeter, hang_up
 from kiosk.desk.programs import Program, wait_for_port
+from kiosk.desk.serial_slot import SerialSlot
 from kiosk.desk.town import Town
 from kiosk.devices.acceptor.ccnet.simulator import CcnetSimulator
 from kiosk.devices.acceptor.ccnet.validator import Look, Validator
 from kiosk.devices.link import PtyLine
 from kiosk.devices.printer.simulator import PrinterSimulator
 from kiosk.devices.reader.pcscd import PrivatePcscd
+from kiosk.devices.reader.vpcd import VirtualReader
 from kiosk.drivers.manifest import Manifest, load_manifest
+from kiosk.model.card import CardType
 
 LOOK_S = 0.03  # between looks at what nobody announces, such as a new picture of the screen
 CUSTOMERS = (
@@ -33,9 +36,13 @@ CUSTOMERS = (
 )
 
 
-def has_cards(manifest: Manifest) -> bool:
-    """Whether a vendor's cards can be played here: it has some, and its driver needs no reader on a serial line."""
-    return not manifest.keypad and manifest.driver.access == "api"
+def has_cards(manifest: Manifest, reader: str = "pcsc") -> bool:
+    """Whether a vendor has cards to be played here: old drivers need a reader on a serial line, CPU cards PC/SC."""
+    if manifest.keypad:
+        return False
+    if reader == "serial":
+        return all(card.type is not CardType.CPU for card in manifest.cards)
+    return manifest.driver.access == "api"
 
 
 class World:
@@ -60,7 +67,9 @@ class World:
         )
         self.kiosk = Program("kiosk", town.folder / "kiosk.log", "run", "--config", town.config, **environment)
         self.pcscd = PrivatePcscd(town.pcscd)
-        self.slot = self.pcscd.reader()
+        self.slot: VirtualReader | SerialSlot = self.pcscd.reader()
+        if town.reader == "serial":
+            self.slot = SerialSlot(town.reader_line)
         self.printer_line = PtyLine(town.printer_line)
         self.printer = PrinterSimulator(self.printer_line, town.folder / "paper", self._paper)
         self.acceptor = CcnetSimulator(town.acceptor_line, validator, on_change=self._notes_changed)
@@ -70,9 +79,12 @@ class World:
         self.inserted: CustomerCard | None = None
 
     def __enter__(self) -> World:
-        self.pcscd.start()
+        if isinstance(self.slot, SerialSlot):
+            self.slot.start()
+        else:
+            self.pcscd.start()
         self.printer.start()
-        with_cards = [folder for folder in self.town.vendors if has_cards(load_manifest(folder))]
+        with_cards = [folder for folder in self.town.vendors if has_cards(load_manifest(folder), self.town.reader)]
         for number, folder in enumerate(with_cards):
             customer, meter = CUSTOMERS[number % len(CUSTOMERS)]
             self.cards.append(open_card(folder, customer, meter))
@@ -86,6 +98,8 @@ class World:
         for program in (self.kiosk, self.office):
             program.stop()
         self.slot.remove()
+        if isinstance(self.slot, SerialSlot):
+            self.slot.close()
         self.acceptor.close()
         self.printer.stop()
         self.printer_line.close()

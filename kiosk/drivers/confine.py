@@ -11,7 +11,7 @@
    numbers are not known there, 1–4 must do.
 
 What is left: the driver may use memory and time up to its limits, read libraries and time zones, ask for names and
-sizes of files it cannot open, and write to its pipe and, of the old kind, to the reader's serial port.
+sizes of files it cannot open, and write to its pipe and, of the old kind and while a call runs, to the reader's line.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-import signal
-from pathlib import Path
 
 from kiosk.drivers.landlock import only_libraries_may_be_read
 from kiosk.drivers.syscalls import refuse_calls
@@ -29,6 +27,8 @@ ADDRESS_SPACE_BYTES = 512 << 20
 OPEN_FILES = 16
 SPARE_S = 2  # time of one call beyond its deadline; the kiosk ends it earlier, if the kiosk lives
 
+_CPU_MOST = resource.getrlimit(resource.RLIMIT_CPU)[1]
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 _CAPABILITY_VERSION_3 = 0x20080522  # include/uapi/linux/capability.h
@@ -36,7 +36,7 @@ _CAPABILITY_VERSION_3 = 0x20080522  # include/uapi/linux/capability.h
 
 def confine() -> None:
     """Closes every door. Raises OSError when one that must close does not."""
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _LIBC
     libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
     root = os.geteuid() == 0
     if root:
@@ -49,7 +49,7 @@ def confine() -> None:
         (resource.RLIMIT_NPROC, 0),
     ):
         resource.setrlimit(limit, (value, value))
-    if root and _anybody_can_read(Path(os.__file__)):
+    if root and _anybody_can_read(os.__file__):
         _become_nobody()
     _drop_capabilities(libc)
     for option, value in ((_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_DUMPABLE, 0)):
@@ -65,17 +65,23 @@ def limit_time(timeout_ms: int) -> None:
     It is for the day the kiosk dies in the middle of a call: a child that spins or sleeps then ends by itself.
     """
     if timeout_ms == 0:
-        signal.alarm(0)
+        _LIBC.alarm(0)
         return
     share_s = timeout_ms // 1000 + 1 + SPARE_S
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime) + share_s
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
-    signal.alarm(share_s)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, _CPU_MOST))
+    _LIBC.alarm(share_s)
 
 
-def _anybody_can_read(file: Path) -> bool:
-    return bool(file.stat().st_mode & 0o004) and all(parent.stat().st_mode & 0o001 for parent in file.parents)
+def _anybody_can_read(file: str) -> bool:
+    if not os.stat(file).st_mode & 0o004:
+        return False
+    while file != "/":
+        file = os.path.dirname(file)
+        if not os.stat(file).st_mode & 0o001:
+            return False
+    return True
 
 
 def _become_nobody() -> None:

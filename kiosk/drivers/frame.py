@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kiosk.drivers.sizes import DATA_MAX, FRAME_MAX
+
+__all__ = ["DATA_MAX", "FRAME_MAX", "Frame", "FrameFault", "ItemFault", "Items", "pack_items", "unpack_items"]
+
 START, END = 0x68, 0x16
-DATA_MAX = 2048
-FRAME_MAX = DATA_MAX + 6
 SUCCESS, ERROR = 0x80, 0xC0
 
 Items = dict[int, bytes]

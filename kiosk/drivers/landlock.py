@@ -10,10 +10,9 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-from pathlib import Path
 
 READABLE = (
-    str(Path(os.__file__).parent),  # Python's own library
+    os.path.dirname(os.__file__),  # Python's own library
     "/lib",
     "/lib64",
     "/usr/lib",
@@ -72,7 +71,7 @@ def _allow(libc: ctypes.CDLL, rules: int, place: str) -> None:
     except OSError:  # not every system has every place
         return
     try:
-        rights = _READ_FILE | (_READ_DIR if Path(place).is_dir() else 0)
+        rights = _READ_FILE | (_READ_DIR if os.path.isdir(place) else 0)
         rule = rights.to_bytes(8, "little") + number.to_bytes(4, "little")  # struct landlock_path_beneath_attr, packed
         _call(libc, _ADD_RULE, rules, _PATH_BENEATH, rule, 0)
     finally:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Callable
 
-from kiosk.drivers.frame import DATA_MAX, FRAME_MAX
-from kiosk.drivers.pipe import CARD_BYTES_MAX
-from kiosk.model.cardport import BAD_ARGUMENT, IO_FAULT, NO_CARD, CardPort, CardPortError
+from kiosk.drivers.pipe import CARD_BYTES_MAX, PASSWORD_MAX
+from kiosk.drivers.sizes import DATA_MAX, FRAME_MAX
+from kiosk.model.cardfault import BAD_ARGUMENT, IO_FAULT, NO_CARD, CardPortError
+
+TYPE_CHECKING = False  # as typing has it, which is slow to load
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from kiosk.model.cardport import CardPort
 
 ANSWER_ROOM = 4096
 """Bytes recvstr has room for."""
 _NOTHING = 0  # PROT_NONE
 
-_INT, _UINT, _POINTER = ctypes.c_int32, ctypes.c_uint32, ctypes.c_void_p
+_INT, _UINT, _POINTER, _BYTE = ctypes.c_int32, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_ubyte
 _CARD_TYPE = ctypes.CFUNCTYPE(_INT, _INT)
 _ATR = ctypes.CFUNCTYPE(_INT, _INT, _POINTER, _UINT)
 _ACCESS = ctypes.CFUNCTYPE(_INT, _INT, _UINT, _UINT, _POINTER, _UINT)
@@ -63,21 +69,25 @@ class AnswerRoom:
 
 
 class NativeDriver:
-    """One loaded library. ``access`` is api, serial (the old kind, which is given the descriptor ``serial``) or none (a
-    vendor without cards, where Bind may be missing).
+    """One loaded library. ``access`` is api, serial (the old kind, which is given the descriptor ``line``) or none (a
+    vendor without cards, where Bind may be missing). ``views``: the port takes a library's bytes where they lie, so
+    that no copy of a secret is made here.
 
     Raises OSError (not loadable), AttributeError (an export is missing), ValueError (Bind refused).
     """
 
-    def __init__(self, path: str, abbr: str, port: CardPort, access: str, serial: int) -> None:
+    def __init__(self, path: str, abbr: str, port: CardPort, access: str, line: int, *, views: bool = False) -> None:
         library = ctypes.CDLL(path)
         self._icard = library[f"{abbr}Icard"]
         self._icard.argtypes = (_INT, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_char_p)
         self._icard.restype = _INT
-        self._serial = serial if access == "serial" else None
+        self._line = line if access == "serial" else None
         self._handle = 0
         self._port = port
+        self._taken: Callable[[int | None, int], Any] = _view if views else _copy
         self._room = AnswerRoom()
+        self._password = ctypes.create_string_buffer(PASSWORD_MAX + 1)
+        self._send = ctypes.create_string_buffer(FRAME_MAX)
         self._api = self._table()  # the library may keep the pointer
         if access == "api" or (access == "none" and hasattr(library, f"{abbr}IcardBind")):
             bind = library[f"{abbr}IcardBind"]
@@ -86,18 +96,27 @@ class NativeDriver:
             if result != 0:
                 raise ValueError(f"{abbr}IcardBind returned {result}")
 
-    def answer(self, handle: int, frame: bytes, password: bytes) -> tuple[int, bytes]:
-        """One call: (0, answer) or (what the library returned, b"")."""
-        if handle and self._serial is not None:
-            handle = self._serial
+    def answer(self, handle: int, frame: bytes, password: bytes | memoryview) -> tuple[int, bytes]:
+        """One call: (0, answer) or (what the library returned, b""). The password is gone when it returns.
+
+        ValueError for one that is too long.
+        """
+        if handle and self._line is not None:
+            handle = self._line
         self._handle = handle
-        send = ctypes.create_string_buffer(frame, max(FRAME_MAX, len(frame)))
+        send = self._send if len(frame) <= FRAME_MAX else ctypes.create_string_buffer(frame, len(frame))
+        ctypes.memset(send, 0, ctypes.sizeof(send))
+        ctypes.memmove(send, frame, len(frame))
         self._room.clear()
-        result = self._icard(handle, send, self._room.address, password)
+        try:
+            memoryview(self._password).cast("B")[: len(password)] = memoryview(password)
+            result = self._icard(handle, send, self._room.address, self._password)
+        finally:
+            ctypes.memset(self._password, 0, PASSWORD_MAX + 1)
         return (result, b"") if result != 0 else (0, self._room.answer())
 
     def _table(self) -> IcdevApi:
-        port = self._port
+        port, taken = self._port, self._taken
 
         def card_type() -> int:
             return port.card_type()
@@ -109,15 +128,15 @@ class NativeDriver:
             return _give(port.read(zone, addr, length), out, length)
 
         def write(zone: int, addr: int, content: int | None, length: int) -> int:
-            port.write(zone, addr, _take(content, length))
+            port.write(zone, addr, taken(content, length))
             return length
 
         def verify(which: int, secret: int | None, length: int) -> int:
-            port.verify(which, _take(secret, length))
+            port.verify(which, taken(secret, length))
             return 0
 
         def transmit(apdu: int | None, length: int, out: int | None, cap: int) -> int:
-            return _give(port.transmit(_take(apdu, length)), out, cap)
+            return _give(port.transmit(taken(apdu, length)), out, cap)
 
         return IcdevApi(
             ctypes.sizeof(IcdevApi),
@@ -155,7 +174,14 @@ def _give(content: bytes, out: int | None, cap: int) -> int:
     return len(content)
 
 
-def _take(content: int | None, length: int) -> bytes:
+def _copy(content: int | None, length: int) -> bytes:
     if length > CARD_BYTES_MAX or (content is None and length):
         raise CardPortError(BAD_ARGUMENT)
     return ctypes.string_at(content, length) if content is not None else b""
+
+
+def _view(content: int | None, length: int) -> bytes | memoryview:
+    """As ``_copy``, without the copy: good only until the call on the card returns."""
+    if length > CARD_BYTES_MAX or (content is None and length):
+        raise CardPortError(BAD_ARGUMENT)
+    return memoryview((_BYTE * length).from_address(content)).cast("B") if content is not None and length else b""

@@ -11,25 +11,27 @@
                     CRASHED text                                                a Python driver's last words
 
 The socket keeps message borders (SOCK_SEQPACKET), so a message is whole or it is not there. What the child says is
-never believed: whatever does not fit these shapes is ``PipeBroken``.
+never believed: whatever does not fit these shapes is ``PipeBroken``. With the CALL of a driver of the old kind travels
+a descriptor, the reader's line (SCM_RIGHTS).
+
+The child loads this file at its start, so it asks for nothing that is slow to load (no enum, no dataclass, no socket).
+Messages that hold a secret are bytearrays, which whoever made them wipes.
 """
 
 from __future__ import annotations
 
-import socket
+import os
 import struct
-import time
-from dataclasses import dataclass
-from enum import IntEnum
 
 MESSAGE_MAX = 8192
 CARD_BYTES_MAX = 4096
 """Most bytes one call on the card may move."""
-NO_DEADLINE = None
+PASSWORD_MAX = 256
+NO_LINE = -1
 
-_CALL = struct.Struct(">IIH")
-_CARD = struct.Struct(">BIII")
-_STATUS = struct.Struct(">i")
+_CALL = struct.Struct(">BIIH")
+_CARD = struct.Struct(">BBIII")
+_STATUS = struct.Struct(">Bi")
 
 
 class PipeBroken(Exception):
@@ -44,135 +46,136 @@ class PipeLate(Exception):
     """The deadline passed."""
 
 
-class Kind(IntEnum):
+class Kind:
     """First byte of a message."""
 
-    CALL = 1
-    RESULT = 2
-    READY = 3
-    REFUSED = 4
-    CARD = 5
-    ANSWER = 6
-    CRASHED = 7
+    CALL, RESULT, READY, REFUSED, CARD, ANSWER, CRASHED = range(1, 8)
 
 
-class Verb(IntEnum):
+KINDS = ("", "CALL", "RESULT", "READY", "REFUSED", "CARD", "ANSWER", "CRASHED")
+"""Their names, for people."""
+
+
+class Verb:
     """Calls on the card, contract 1 §6."""
 
-    CARD_TYPE = 1
-    ATR = 2
-    READ = 3
-    WRITE = 4
-    VERIFY = 5
-    TRIES_LEFT = 6
-    TRANSMIT = 7
+    CARD_TYPE, ATR, READ, WRITE, VERIFY, TRIES_LEFT, TRANSMIT = range(1, 8)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One driver call."""
-
-    timeout_ms: int
-    handle: int  # icdev; 0 for a vendor without cards
-    password: bytes
-    frame: bytes
-
-    def pack(self) -> bytes:
-        """The message's body."""
-        return _CALL.pack(self.timeout_ms, self.handle, len(self.password)) + self.password + self.frame
-
-    @classmethod
-    def unpack(cls, body: bytes) -> Call:
-        """From a message's body."""
-        timeout_ms, handle, size = _CALL.unpack_from(body)
-        at = _CALL.size + size
-        return cls(timeout_ms, handle, body[_CALL.size : at], body[at:])
-
-
-@dataclass(frozen=True, slots=True)
 class CardCall:
     """One call on the card: ``first`` and ``second`` are zone and addr, or which; ``length`` of a read."""
 
-    verb: Verb
-    first: int = 0
-    second: int = 0
-    length: int = 0
-    content: bytes = b""
+    __slots__ = ("content", "first", "length", "second", "verb")
 
-    def pack(self) -> bytes:
-        """The message's body. ValueError for numbers outside 32 bits or too many bytes."""
-        if max(len(self.content), self.length) > CARD_BYTES_MAX:
-            raise ValueError(f"more than {CARD_BYTES_MAX} bytes")
-        try:
-            return _CARD.pack(self.verb, self.first, self.second, self.length) + self.content
-        except struct.error as fault:
-            raise ValueError(str(fault)) from fault
-
-    @classmethod
-    def unpack(cls, body: bytes) -> CardCall:
-        """From a message's body. Raises PipeBroken."""
-        try:
-            verb, first, second, length = _CARD.unpack_from(body)
-            call = cls(Verb(verb), first, second, length, body[_CARD.size :])
-        except (struct.error, ValueError) as fault:
-            raise PipeBroken(f"not a call on the card: {fault}") from fault
-        if max(len(call.content), length) > CARD_BYTES_MAX:
-            raise PipeBroken(f"a call on the card of {max(len(call.content), length)} bytes")
-        return call
+    def __init__(self, verb: int, first: int, second: int, length: int, content: bytes) -> None:
+        self.verb, self.first, self.second, self.length, self.content = verb, first, second, length, content
 
 
-def pack_status(status: int, content: bytes = b"") -> bytes:
-    """Body of RESULT and ANSWER."""
-    return _STATUS.pack(status) + content
+def pack_call(timeout_ms: int, handle: int, password: bytes, frame: bytes) -> bytearray:
+    """CALL, whole. ``handle`` is icdev, 0 for a vendor without cards. Wipe it when it is sent."""
+    message = bytearray(_CALL.size + len(password) + len(frame))
+    _CALL.pack_into(message, 0, Kind.CALL, timeout_ms, handle, len(password))
+    at = _CALL.size + len(password)
+    message[_CALL.size : at] = password
+    message[at:] = frame
+    return message
 
 
-def unpack_status(body: bytes) -> tuple[int, bytes]:
-    """Status and bytes. Raises PipeBroken."""
-    if len(body) < _STATUS.size:
+def unpack_call(message: memoryview) -> tuple[int, int, memoryview, bytes]:
+    """timeout_ms, handle, the password where it lies in ``message``, the frame. Raises PipeBroken."""
+    if len(message) < _CALL.size or message[0] != Kind.CALL:
+        raise PipeBroken("not a call")
+    _, timeout_ms, handle, size = _CALL.unpack_from(message)
+    at = _CALL.size + size
+    return timeout_ms, handle, message[_CALL.size : at], bytes(message[at:])
+
+
+def pack_card(verb: int, first: int, second: int, length: int, content: bytes) -> bytes | bytearray:
+    """CARD, whole. ValueError for numbers outside 32 bits or too many bytes. One with content is to be wiped when it is
+    sent.
+    """
+    size = len(content)
+    if size > CARD_BYTES_MAX or length > CARD_BYTES_MAX:
+        raise ValueError(f"more than {CARD_BYTES_MAX} bytes")
+    try:
+        if not size:
+            return _CARD.pack(Kind.CARD, verb, first, second, length)
+        message = bytearray(_CARD.size + size)
+        _CARD.pack_into(message, 0, Kind.CARD, verb, first, second, length)
+    except struct.error as fault:
+        raise ValueError(str(fault)) from fault
+    message[_CARD.size :] = content
+    return message
+
+
+def unpack_card(message: bytes) -> CardCall:
+    """From a whole CARD. Raises PipeBroken."""
+    if len(message) < _CARD.size:
+        raise PipeBroken("not a call on the card: too short")
+    _, verb, first, second, length = _CARD.unpack_from(message)
+    if not Verb.CARD_TYPE <= verb <= Verb.TRANSMIT:
+        raise PipeBroken(f"not a call on the card: {verb}")
+    size = max(len(message) - _CARD.size, length)
+    if size > CARD_BYTES_MAX:
+        raise PipeBroken(f"a call on the card of {size} bytes")
+    return CardCall(verb, first, second, length, message[_CARD.size :])
+
+
+def pack_status(kind: int, status: int, content: bytes = b"") -> bytes:
+    """RESULT or ANSWER, whole."""
+    return _STATUS.pack(kind, status) + content
+
+
+def unpack_status(message: bytes) -> tuple[int, bytes]:
+    """Status and bytes of a RESULT or ANSWER. Raises PipeBroken."""
+    if len(message) < _STATUS.size:
         raise PipeBroken("an answer without its status")
-    return _STATUS.unpack_from(body)[0], body[_STATUS.size :]
+    return _STATUS.unpack_from(message)[1], message[_STATUS.size :]
+
+
+def wipe(message: bytearray, size: int | None = None) -> None:
+    """Zeros over it, or over its first ``size`` bytes."""
+    size = len(message) if size is None else size
+    message[:size] = bytes(size)
 
 
 class Pipe:
-    """One end of the socket. Deadlines are ``time.monotonic_ns`` values; None waits for ever."""
+    """One end of the socket, by its descriptor, which now belongs to the pipe. Waits for ever."""
 
-    def __init__(self, end: socket.socket) -> None:
-        self._end = end
+    def __init__(self, end: int) -> None:
+        self.end = end
 
-    def send(self, kind: Kind, body: bytes = b"", deadline_ns: int | None = NO_DEADLINE) -> None:
-        """One message. Raises PipeGone, PipeLate."""
+    def send(self, message: bytes | bytearray) -> None:
+        """One whole message. Raises PipeGone."""
         try:
-            self._wait(deadline_ns)
-            self._end.send(bytes((kind,)) + body)
-        except TimeoutError as fault:
-            raise PipeLate from fault
+            os.write(self.end, message)
         except OSError as fault:
             raise PipeGone(str(fault)) from fault
 
-    def receive(self, deadline_ns: int | None = NO_DEADLINE) -> tuple[Kind, bytes]:
-        """The next message. Raises PipeBroken, PipeLate."""
+    def receive(self) -> bytes:
+        """The next message, whole; its first byte is a ``Kind``. Raises PipeBroken."""
         try:
-            self._wait(deadline_ns)
-            message = self._end.recv(MESSAGE_MAX + 1)
-        except TimeoutError as fault:
-            raise PipeLate from fault
+            message = os.read(self.end, MESSAGE_MAX + 1)
         except OSError as fault:
             raise PipeGone(str(fault)) from fault
         if not message:
             raise PipeGone("the other end is closed")
-        if len(message) > MESSAGE_MAX or message[0] not in set(Kind):
+        if len(message) > MESSAGE_MAX or not Kind.CALL <= message[0] <= Kind.CRASHED:
             raise PipeBroken("not a message")
-        return Kind(message[0]), message[1:]
+        return message
+
+    def receive_into(self, room: bytearray) -> int:
+        """The next message's length; its bytes lie in ``room`` and nowhere else. Raises PipeGone."""
+        try:
+            size = os.readv(self.end, [room])
+        except OSError as fault:
+            raise PipeGone(str(fault)) from fault
+        if size == 0:
+            raise PipeGone("the other end is closed")
+        return size
 
     def close(self) -> None:
         """Closes this end."""
-        self._end.close()
-
-    def _wait(self, deadline_ns: int | None) -> None:
-        if deadline_ns is None:
-            self._end.settimeout(None)
-            return
-        left_ns = deadline_ns - time.monotonic_ns()
-        if left_ns <= 0:
-            raise PipeLate
-        self._end.settimeout(left_ns / 1e9)
+        end, self.end = self.end, -1
+        if end >= 0:
+            os.close(end)

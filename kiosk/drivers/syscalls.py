@@ -25,7 +25,19 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "setns": (308, 268),
     # the network, and the ring that would go round this filter
     "socket": (41, 198),
+    "socketpair": (53, 199),  # a datagram socket of a pair can write to any other on the machine
+    "connect": (42, 203),
+    "bind": (49, 200),
     "io_uring_setup": (425, 425),
+    # memory and messages that no limit counts and that outlive the process
+    "shmget": (29, 194),
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "mq_open": (240, 180),
+    # when others touch their files
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262),
     # other processes: signals, memory, descriptors, processors
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),

@@ -42,10 +42,12 @@ PAGES: dict[Screen, type[Page]] = {
 KV = ("theme", "widgets", "frame", "message", "attract", "number", "account", "amount", "cash", "done")
 WARN_MS = 20_000  # the count-down is offered this long before the end
 TICK_S = 0.25
+PAPER = (0.957, 0.965, 0.973, 1)
 
 
 def load_furniture() -> None:
-    """Loads the kv files, once."""
+    """Loads the kv files, once, and has the window wiped in the pages' colour, so that no page need fill it again."""
+    Window.clearcolor = PAPER
     folder = Path(__file__).parent
     for name in KV:
         path = str(folder / f"{name}.kv")
@@ -132,7 +134,6 @@ class KioskApp(App):
     def build(self) -> Frame:
         """The window's content."""
         load_furniture()
-        Window.clearcolor = (0.957, 0.965, 0.973, 1)
         self.frame = Frame(*self._parts)
         if self._first is not None:
             self.frame.render(self._first)

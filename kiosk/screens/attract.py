@@ -12,6 +12,7 @@ from kiosk.screens import wording
 from kiosk.screens.page import Choice, Page
 
 WAVE_S = 6.0  # the card slides in now and then, so that an idle screen costs little
+SLIDE_S = 0.8
 
 
 class Attract(Page):
@@ -52,4 +53,4 @@ class Attract(Page):
     def _slide(self, _dt: float) -> None:
         icon = self.ids.icon
         icon.slide = 1.0
-        Animation(slide=0.0, duration=1.2, t="out_cubic").start(icon)
+        Animation(slide=0.0, duration=SLIDE_S, t="out_cubic").start(icon)

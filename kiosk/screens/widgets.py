@@ -10,6 +10,7 @@ from kivy.uix.button import Button
 from kivy.uix.widget import Widget
 
 BLUE, GREEN, AMBER, RED = (0.027, 0.227, 0.451), (0.0, 0.255, 0.125), (0.325, 0.173, 0.0), (0.45, 0.04, 0.04)
+SLIDE_WAY = 26  # how far a card slides, in hundredths of the picture
 PALE, WHITE, GOLD = (0.878, 0.914, 0.957), (1, 1, 1), (0.847, 0.663, 0.216)
 
 
@@ -48,10 +49,20 @@ class Icon(Widget):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
-        later = Clock.create_trigger(self._draw)  # once a frame, when pos and size have both come to rest
-        self.bind(pos=later, size=later, kind=later, slide=later)
+        self._later = Clock.create_trigger(self._draw)  # once a frame, when pos and size have both come to rest
+        self._drawn_px = 0
+        self.bind(pos=self._later, size=self._later, kind=self._later, slide=self._slid)
+
+    def _slid(self, *_: object) -> None:
+        if self._slide_px != self._drawn_px:  # less than a pixel is not seen, and costs a whole frame
+            self._later()
+
+    @property
+    def _slide_px(self) -> int:
+        return int(SLIDE_WAY * self.slide * min(self.size) / 100 + 0.5)
 
     def _draw(self, *_: object) -> None:
+        self._drawn_px = self._slide_px
         self.canvas.clear()
         draw = getattr(self, f"_{self.kind.replace('-', '_')}", None)
         if draw is not None and min(self.size) > 0:
@@ -113,7 +124,7 @@ class Icon(Widget):
 
     def _card_in(self, unit: float) -> None:
         x, y = self.center
-        self._chip_card(unit, x, y - (12 + 26 * self.slide) * unit)
+        self._chip_card(unit, x, y - (12 + SLIDE_WAY * self.slide) * unit)
         Color(0.2, 0.24, 0.29)
         RoundedRectangle(pos=(x - 50 * unit, y + 6 * unit), size=(100 * unit, 34 * unit), radius=[8 * unit])
         Color(0, 0, 0)

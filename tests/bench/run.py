@@ -4,6 +4,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import bench_card_in
+import bench_driver
 import bench_ledger
 import bench_screen
 import bench_visit
@@ -11,6 +13,10 @@ import bench_visit
 TARGETS = {  # what is wanted of each ratio: (at least, at most)
     "appends": (0.5, None),
     "visit": (None, 3.0),
+    "call": (None, 3.0),  # of the same call in process and as many messages through a bare pipe
+    "native start": (None, 2.5),  # of a bare interpreter
+    "python start": (None, 5.0),  # a Python driver is compiled, and loads what it imports
+    "card in": (None, 3.0),
     "first frame": (None, 6.0),
     "memory": (None, 2.0),
     "idle": (None, 0.05),  # of one core, on top of the empty window's
@@ -18,9 +24,11 @@ TARGETS = {  # what is wanted of each ratio: (at least, at most)
 
 
 def main():
-    rows = [ledger_row()]
+    rows = [ledger_row(), *bench_driver.rows(), *bench_card_in.rows()]
     empty_s, empty_mb, empty_idle = bench_screen.empty_window()
-    for name, folder in sorted(bench_visit.VENDORS.items()):
+    for name, folder in (
+        (name, bench_visit.VENDORS[name]) for name in bench_driver.VENDORS
+    ):  # a memory card, a CPU card
         kiosk_ms, wire_ms, disk_ms, first_s, memory, idle = bench_visit.visit(folder)
         limit_ms = wire_ms + disk_ms
         words = f"{kiosk_ms:.0f} ms against {wire_ms:.1f} ms of card and {disk_ms:.1f} ms of disk"

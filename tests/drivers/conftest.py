@@ -33,14 +33,14 @@ def native(tmp_path_factory):
 
 @pytest.fixture
 def started(tmp_path):
-    """started(image, open_serial=None, **manifest) → a DriverProcess, closed at the end."""
+    """started(image, lend_line=None, **manifest) → a DriverProcess, closed at the end."""
     processes = []
 
-    def start(image, open_serial=None, **changes):
+    def start(image, lend_line=None, **changes):
         if isinstance(image, bytes):
             changes = {"kind": "native"} | changes
         manifest = vendor(tmp_path / f"prb{len(processes)}", image, **changes)
-        processes.append(DriverProcess(manifest, open_serial))
+        processes.append(DriverProcess(manifest, lend_line))
         return processes[-1]
 
     yield start

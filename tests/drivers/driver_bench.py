@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from kiosk.drivers import sandbox
 from kiosk.drivers.manifest import load_manifest
 from kiosk.model.cardport import BAD_ARGUMENT, DENIED, NO_CARD, CardPortError
 
@@ -66,6 +67,26 @@ class Driver:
             return names["raw"]
         return frame(send[1] | 0x80, text.encode("utf-8", "backslashreplace")[:2000])
 '''
+
+
+SANDBOXED, BARE = "in bubblewrap's sandbox", "without a sandbox"
+WAYS = (SANDBOXED, BARE) if sandbox.words(sandbox.interpreter()) else (BARE,)
+"""How drivers can be shut in on this machine."""
+
+
+def shut_in(patch, way: str) -> None:
+    """Has drivers started that way while the monkeypatch lasts."""
+    if way == BARE:
+        patch.setattr(sandbox, "words", lambda python: ())
+    else:
+        assert sandbox.words(sandbox.interpreter())
+
+
+def inner(pid: int) -> int:
+    """The driver's own process: the last of the line that begins with ``DriverProcess.pid``."""
+    while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        pid = int(children[0])
+    return pid
 
 
 def by_hand(command: int, *items: tuple[int, bytes]) -> bytes:

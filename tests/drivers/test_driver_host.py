@@ -1,5 +1,6 @@
 """The kiosk's end of a driver's process: kept warm, ended when it misbehaves, never taking the kiosk with it."""
 
+import contextlib
 import errno
 import os
 import select
@@ -11,14 +12,18 @@ import time
 from pathlib import Path
 
 import pytest
-from driver_bench import ORACLE, MemoryCard, program, text_of, write_vendor
+from driver_bench import ORACLE, SANDBOXED, WAYS, MemoryCard, inner, program, shut_in, text_of, write_vendor
 
 from kiosk.drivers import confine, host
 from kiosk.drivers.host import is_password
+from kiosk.drivers.pipe import Kind, Verb, pack_card, pack_status
 from kiosk.model.cardport import CardPortError
 from kiosk.model.errors import DeviceFault, DriverFault
 
 COUNT, CRASH = program("said = calls"), program("import os; os._exit(1)")
+
+
+ROOT = Path(host.__file__).parents[2]
 
 
 def fault_of(act, *arguments):
@@ -100,6 +105,34 @@ def test_one_that_ends_between_two_calls_costs_nothing(started):
     assert ended(pid)
     assert text_of(process.call(COUNT, None, "")) == "1"
     assert process.pid != pid
+
+
+TWO_ANSWERS = """
+import os, stat
+for number in range(3, 256):
+    try: found = os.fstat(number)
+    except OSError: continue
+    if stat.S_ISSOCK(found.st_mode): os.write(number, {message!r})
+"""
+
+
+@pytest.mark.parametrize("message", [pack_status(Kind.ANSWER, -2), bytes(pack_card(Verb.WRITE, 0, 40, 0, b"abc"))])
+def test_what_is_said_when_no_call_runs_is_never_heard(started, message):
+    """An answer too many would be the next call's, a call on the card would reach the next card."""
+    process, card = started(ORACLE), MemoryCard()
+    late = (  # in 20 ms: the call is over by then
+        "import ctypes, signal\nlibc, timer = ctypes.CDLL(None), ctypes.c_void_p()\n"
+        f"def speak(*_): exec({TWO_ANSWERS.format(message=message)!r})\n"
+        "signal.signal(signal.SIGALRM, speak)\nlibc.timer_create(0, None, ctypes.byref(timer))\n"
+        "libc.timer_settime(timer, 0, (ctypes.c_long * 4)(0, 0, 0, 20_000_000), None)\n"
+    )
+    process.call(program(late), card, "")
+    pid = process.pid
+    waiting = select.poll()
+    waiting.register(process._child.pipe.end, select.POLLIN)
+    assert waiting.poll(5000)
+    assert text_of(process.call(COUNT, card, "")) == "1"
+    assert (process.pid != pid, card.calls) == (True, [])
 
 
 def test_no_process_and_no_descriptor_is_left_behind(started):
@@ -184,14 +217,33 @@ def test_a_kiosk_without_descriptors_or_memory_says_d_304_and_recovers(started, 
     assert text_of(process.call(COUNT, None, "")) == "1"
 
 
-def test_a_readers_port_that_cannot_be_opened_is_d_304(started, native):
-    def open_serial(_baud):
-        raise DeviceFault("V-402", "no reader")
+def test_a_readers_line_that_is_not_there_is_told_before_the_driver_sees_the_request(started, native):
+    def lend_line(_baud):
+        raise DeviceFault("V-403", "the line is not there")
 
-    process = started(native("NO_BIND"), open_serial, access="serial", baud="baud = 9600")
-    code, text = fault_of(process.call, COUNT, None, "binds")
-    assert code == "D-304"
-    assert "no reader" in text
+    process = started(native("NO_BIND"), lend_line, access="serial", baud="baud = 9600")
+    assert text_of(process.call(COUNT, None, "binds")) == "0 99 1"
+    with pytest.raises(DeviceFault, match="V-403"):
+        process.call(COUNT, MemoryCard(), "binds")
+    assert text_of(process.call(COUNT, None, "binds")) == "0 99 2"  # that call never reached it
+
+
+def test_a_line_is_taken_back_only_after_the_process_that_had_it_is_ended(started, native):
+    ended, processes = [], []
+
+    @contextlib.contextmanager
+    def lend_line(_baud):
+        with open("/dev/null", "rb") as line:
+            child = processes[0].pid
+            try:
+                yield line.fileno()
+            finally:
+                ended.append(processes[0].pid != child and not Path(f"/proc/{child}").exists())
+
+    process = started(native("NO_BIND"), lend_line, access="serial", baud="baud = 9600", timeout_ms=300)
+    processes.append(process)
+    assert fault_of(process.call, COUNT, MemoryCard(), "hang")[0] == "D-302"
+    assert ended == [True]
 
 
 def test_a_mistake_of_our_own_ends_the_conversation_and_the_process(started):
@@ -260,14 +312,17 @@ def test_what_a_password_is(text, truth):
     assert is_password(text) is truth
 
 
-def test_two_vendors_drivers_do_not_see_each_other(started):
+@pytest.mark.parametrize("way", WAYS)
+def test_two_vendors_drivers_do_not_see_each_other(started, monkeypatch, way):
+    shut_in(monkeypatch, way)
     one, other = started(ORACLE), started(ORACLE, code="00F2", abbr="PRC")
     one.start()
     other.start()
-    source = f"import os; os.kill({other.pid}, 9)"
+    its = inner(other.pid)
+    source = f"import os; os.kill({its}, 9)"
     assert text_of(one.call(program(source), None, "")) == "PermissionError 1"
-    source = f"open('/proc/{other.pid}/mem')"
-    assert text_of(one.call(program(source), None, "")) == "PermissionError 13"
+    source = f"open('/proc/{its}/mem')"
+    assert text_of(one.call(program(source), None, "")) in ("PermissionError 13", "FileNotFoundError 2")
     assert text_of(other.call(COUNT, None, "")) == "1"
 
 
@@ -288,21 +343,24 @@ def test_a_call_on_a_warm_process_costs_almost_nothing(started):
 KIOSK = """
 import os, sys
 sys.path[:0] = [{tests!r}]
-from driver_bench import ORACLE, program
+from driver_bench import BARE, ORACLE, inner, program
 from pathlib import Path
+from kiosk.drivers import sandbox
 from kiosk.drivers.host import DriverProcess
 from kiosk.drivers.manifest import load_manifest
-from kiosk.drivers.pipe import Pipe
+from kiosk.drivers.timed_pipe import TimedPipe
 
-class TellingPipe(Pipe):
-    def receive(self, deadline_ns=None):
+class TellingPipe(TimedPipe):
+    def receive_by(self, deadline_ns):
         os.write(1, b"the call is on its way\\n")
-        return super().receive(deadline_ns)
+        return super().receive_by(deadline_ns)
 
+if {way!r} == BARE:
+    sandbox.words = lambda python: ()
 process = DriverProcess(load_manifest(Path({folder!r})))
 process.start()
-process._pipe = TellingPipe(process._pipe._end)
-os.write(1, f"{{process.pid}}\\n".encode())
+process._child.pipe = TellingPipe(process._child.pipe.end)
+os.write(1, f"{{inner(process.pid)}}\\n".encode())
 process.call(program({source!r}), None, "", 1000)
 """
 
@@ -317,16 +375,18 @@ def test_a_deadline_ends_with_its_call(started):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("source", ["import signal; signal.pause()", "while True: pass"])
-def test_a_driver_does_not_outlive_the_kiosk(tmp_path, source):
-    """The kiosk is killed in the middle of a call; the child ends by itself, at its deadline and a little."""
+def test_a_driver_does_not_outlive_the_kiosk(tmp_path, source, way):
+    """The kiosk is killed in the middle of a call. A sandbox goes with it; without one the child ends by itself, at its
+    deadline and a little.
+    """
     folder = write_vendor(tmp_path / "prb", ORACLE)
-    script = KIOSK.format(tests=str(Path(__file__).parent), folder=str(folder), source=source)
-    kiosk = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=host.ROOT)
+    script = KIOSK.format(tests=str(Path(__file__).parent), folder=str(folder), source=source, way=way)
+    kiosk = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=ROOT)
     with kiosk.stdout as out:
         pid = int(out.readline())
         assert out.readline() == b"the call is on its way\n"
         kiosk.kill()
         kiosk.wait()
-    assert not is_gone(pid)
-    assert ended(pid, patience_s=2 + confine.SPARE_S + 5)
+    assert is_gone(pid) or ended(pid, patience_s=0.5 if way == SANDBOXED else 2 + confine.SPARE_S + 5)

@@ -4,11 +4,12 @@ import os
 import re
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 from driver_bench import ORACLE, GoneCard, MemoryCard, program, text_of, vendor
 
-from kiosk.drivers import host
+from kiosk.drivers import host, worker
 from kiosk.drivers.host import DriverProcess
 from kiosk.drivers.pipe import Pipe
 from kiosk.drivers.worker import PipePort
@@ -24,16 +25,15 @@ OURS = {
     "kiosk",
     "kiosk.drivers",
     "kiosk.drivers.confine",
-    "kiosk.drivers.frame",
     "kiosk.drivers.landlock",
     "kiosk.drivers.native",
     "kiosk.drivers.pipe",
     "kiosk.drivers.sdk",
+    "kiosk.drivers.sizes",
     "kiosk.drivers.syscalls",
-    "kiosk.drivers.task",
     "kiosk.drivers.worker",
     "kiosk.model",
-    "kiosk.model.cardport",
+    "kiosk.model.cardfault",
 }
 
 
@@ -116,7 +116,7 @@ def test_a_card_kept_from_one_call_is_none_outside_it(oracle):
 def test_between_two_calls_there_is_no_card_and_nothing_is_said():
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        port = PipePort(Pipe(theirs))
+        port = PipePort(Pipe(os.dup(theirs.fileno())))
         assert port.card_type() == 0
         with pytest.raises(CardPortError) as fault:
             port.read(0, 0, 1)
@@ -159,7 +159,7 @@ def test_nothing_else_can_be_imported(oracle, name):
 
 
 def test_nothing_else_can_be_imported_by_a_driver_that_insists(oracle):
-    root = str(host.ROOT)
+    root = str(Path(worker.__file__).parents[2])
     source = f"import sys, kiosk\nsys.path.append({root!r})\nkiosk.__path__ = [{root + '/kiosk'!r}]\n"
     assert oracle(source + "import kiosk.ledger.keys").startswith(("ModuleNotFoundError", "PermissionError"))
 
@@ -260,7 +260,7 @@ def test_a_drivers_exception_is_told_without_its_words(oracle):
         ("class Driver:\n def __init__(self, card): pass", "TypeError"),
         ("class Driver:\n def __init__(self): raise ValueError('secret')", "ValueError in __init__ driver.py:2"),
         ("import os; os._exit(9)", "ended while loading (exit status 9)"),
-        ("open('/etc/passwd')", "PermissionError"),
+        ("open('/etc/passwd')", "Error in <module> driver.py:1"),
         (b"\xff\xfe".decode("latin-1") + "\0", "Error"),
     ],
 )

@@ -31,6 +31,7 @@ from kiosk.model.errors import CardFault
 T = TypeVar("T")
 REFUSALS_MAX = 2
 CLOSE_TIMEOUT_S = 5.0
+FIRST_ORDER_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,17 @@ class CardReader:
             state = service.wait(name, state, self._settings.poll_ms)
             if state.gone:
                 return
+            before = self._session
             self._notice(service, name, state)
+            if self._session is not before and self._session is not None:
+                self._first_order(service, name)
             while not self._closing and not self._orders.empty():
                 self._perform(self._orders.get(), service, name)
+
+    def _first_order(self, service: Service, name: str) -> None:
+        """Whoever heard of a new card asks for it at once: sooner than pcscd's waiting, once begun, can be cancelled."""
+        with suppress(queue.Empty):
+            self._perform(self._orders.get(timeout=FIRST_ORDER_S), service, name)
 
     def _notice(self, service: Service, name: str, state: SlotState) -> None:
         """Ends and opens sessions as the slot's state says."""

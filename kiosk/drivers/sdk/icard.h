@@ -7,7 +7,7 @@
  *
  * with ICARD_EXPORT in front of each, so that -fvisibility=hidden may hide all the rest, and loads nothing but the C library.
  * This header restates contract 1 (the uniform driver call) for the compiler; where the two differ, the contract holds. The
- * codes are the kiosk project's own. kiosk/drivers/vendors/rdk/rdk.c is a complete driver to copy from.
+ * codes are the kiosk project's own. The sample in C (python -m kiosk driver new --c) is a complete driver to copy from.
  *
  * The frame, in both directions:
  *

@@ -121,9 +121,13 @@ class InThisProcess:
         except Exception as fault:
             raise DriverFault("D-301", f"{type(fault).__name__}: {fault}") from fault
 
+    def restart(self) -> None:
+        self.driver = type(self.driver)()
+
 
 def small_card(type_name: str, image: bytes, secret: bytes) -> SmallSle4442:
-    assert type_name == "SLE4442"
+    if type_name != "SLE4442":
+        raise ValueError(f"no virtual {type_name} here")
     return SmallSle4442(image, secret)
 
 

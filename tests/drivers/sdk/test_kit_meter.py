@@ -25,7 +25,7 @@ def test_a_meter_that_forgets_credits_a_copy(tmp_path):
     # the copy has no write-back: only the meter's own memory knows that the purchase is taken
     old = "MEMORY[meter] = (count, remaining, total)"
     changed = found(tmp_path, old, "MEMORY[meter] = (count - 1, remaining, total)")
-    assert changed == {"rule_meter_copies"}
+    assert changed == {"rule_meter_copies", "rule_torn_write_back"}
 
 
 def test_a_meter_that_is_too_fast(tmp_path):

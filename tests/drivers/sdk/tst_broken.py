@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tst_driver import BACK, CLEAR, KIND, MARK, OPEN, PURCHASE, READ, SLOTS, Card, Driver, Refused, number, u4
+from tst_driver import BACK, CLEAR, HEADER, KIND, MARK, OPEN, PURCHASE, READ, SLOTS, Card, Driver, Refused, number, u4
 
 from kiosk.drivers.sdk import CardPortError
 
@@ -212,6 +212,63 @@ class RisksTheLastTry(Driver):
                 icdev.verify(which, secret)
 
         super().secret(Brave(), password)
+
+
+class RisksTheLastTryWhenOpening(Driver):
+    def act(self, icdev, command, data, password):
+        self.opening = command == OPEN
+        return super().act(icdev, command, data, password)
+
+    def secret(self, icdev, password):
+        if self.opening:
+            icdev.verify(0, bytes.fromhex(password))
+        else:
+            super().secret(icdev, password)
+
+
+class RemembersWhatItSold(Driver):
+    """Repeats an answer from memory; what stands on the card it looks at only for counts it has not sold."""
+
+    def __init__(self):
+        self.sold = {}
+
+    def plan_purchase(self, items, card):
+        key = (card.meter, items[0x0206], items[0x0207], items[0x0208])
+        if number(items[0x0206]) == card.last and key not in self.sold:
+            raise Refused(0x0D)
+        steps = super().plan_purchase(items, card)
+        self.sold[key] = True
+        return steps
+
+
+class CrashesOnLongItems(Driver):
+    def unpack(self, data):
+        at = 0
+        while at + 4 <= len(data) < 2000:
+            size = number(data[at + 2 : at + 4])
+            if size > 1000:
+                raise IndexError("no such byte")
+            at += 4 + size
+        return super().unpack(data)
+
+
+class NeverFreesATornRecord(Driver):
+    """CLEAR is refused while a record is half written, whoever insists."""
+
+    def plan_clear(self, items, card):
+        if card.image[SLOTS[0]] == 0 and card.image[SLOTS[0] + 1 : SLOTS[0] + 5].strip(b"\xff"):
+            raise Refused(0x0C)
+        return super().plan_clear(items, card)
+
+
+class FreesADamagedCardStepByStep(Driver):
+    """Its records first: on the way it is an opened card of nobody."""
+
+    def plan_clear(self, items, card):
+        if not card.damaged:
+            return super().plan_clear(items, card)
+        steps = [(SLOTS[0], b"\0"), (SLOTS[1], b"\0"), (BACK, b"\0"), (HEADER, bytes(60)), (KIND, b"\1")]
+        return [*steps, (KIND, b"\xff")]
 
 
 class SecretFirst(Driver):

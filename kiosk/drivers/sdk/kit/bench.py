@@ -10,8 +10,8 @@ from __future__ import annotations
 import copy
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
@@ -23,7 +23,9 @@ from kiosk.drivers.sdk.kit.answer import Answer, complaints, parse
 from kiosk.drivers.sdk.kit.files import Chunk, Content, Keys, read_files
 from kiosk.drivers.sdk.kit.folder import CardMaker, CpuCardMaker, VendorFolder, load_python
 from kiosk.drivers.sdk.kit.forge import forged
-from kiosk.drivers.sdk.kit.orders import Bought, Person
+from kiosk.drivers.sdk.kit.memory import Memory
+from kiosk.drivers.sdk.kit.notes import About, Notes, Scene
+from kiosk.drivers.sdk.kit.orders import Bought
 from kiosk.drivers.sdk.kit.port import Faults, Seen, WatchedPort
 from kiosk.drivers.sdk.kit.verdict import Blocked, Exchange, NotOffered, RuleBroken, demand
 from kiosk.drivers.sdk.kit.words import bytes_in_rows, frame_in_words
@@ -35,6 +37,8 @@ MAY_HAVE_WRITTEN = AFTER_WRITING | {0x03, 0x0F, 0x15}
 """Errors that can come after the first byte was written; all others are decided before it."""
 TRACE = 4
 LATE_MAX = 3
+NONSENSE = "!"
+"""A password in no vendor's form, a single exclamation mark; what else is malformed, only the vendor knows."""
 
 
 HINTS = {
@@ -51,39 +55,8 @@ class DriverCall(Protocol):
     def call(self, raw: bytes, port: CardPort | None, password: str) -> bytes:
         """The answer's bytes, b"" for none. DriverFault D-301 crashed, D-302 too late, D-303 nonsense."""
 
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What DESCRIBE says."""
-
-    commands: frozenset[int]
-    counts_money: bool
-    may_stack: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """A card in a known state. ``bought`` is the newest purchase on it, ``last`` its count."""
-
-    card: VirtualCard
-    person: Person
-    last: int
-    bought: Bought | None = None
-
-
-@dataclass(slots=True)
-class Notes:
-    """What was seen over the whole check, for the rules that speak of every call."""
-
-    calls: int = 0
-    slowest_ms: int = 0
-    late: Counter[bytes] = field(default_factory=Counter)  # by the command byte
-    protected: int = 0  # writes to protection bits
-    forms: list[tuple[str, Exchange]] = field(default_factory=list)
-    unmeant: list[tuple[str, Exchange]] = field(default_factory=list)  # writes where none may be
-    outside: list[tuple[str, Exchange]] = field(default_factory=list)
-    secrets: list[tuple[str, Exchange]] = field(default_factory=list)
-    read_verifies: list[tuple[str, Exchange]] = field(default_factory=list)
+    def restart(self) -> None:
+        """As after a power cut: the next call meets a driver that has just been loaded."""
 
 
 @dataclass
@@ -107,6 +80,7 @@ class Bench:
     sessions: list[VirtualCard] = field(default_factory=list)
     scenes: dict[str, Scene] = field(default_factory=dict)
     broken_scenes: dict[str, str] = field(default_factory=dict)
+    advice: list[str] = field(default_factory=list)  # what holds, but could hold better; the rule in work's
     remarks: list[str] = field(default_factory=list)  # for the report: seed, what was skipped and why
     card: VirtualCard | None = None
     shown: VirtualCard | bytes | None = None  # the card, or its memory, before the last call, for the report
@@ -156,10 +130,10 @@ class Bench:
         torn = card.tear_after
         card.reset()
         card.tear_after = torn
-        chip = self.folder.chip
-        self.shown = copy.deepcopy(card) if chip is None else card.read(0, 0, chip.end_user)
-        guarded = None if torn is not None else self._guarded(card)
-        before = None if torn is not None else self._memory(card)
+        memory = self.memory
+        self.shown = copy.deepcopy(card) if memory is None else memory.image(card)
+        guarded = None if torn is not None or memory is None else memory.guarded(card)
+        before = self.shown
         port = WatchedPort(card, faults)
         self.seen = port.seen
         answer = self.ask_port(command, items or {}, port, password)
@@ -222,6 +196,12 @@ class Bench:
         )
 
     @property
+    def idle_password(self) -> str | None:
+        """What is given where nothing is to be written: nonsense, for it is not looked at (contract 1 §4.9); the right
+        one (None) where the family cannot be read without."""
+        return NONSENSE if self.memory is None or self.memory.free else None
+
+    @property
     def unit_item(self) -> DI:
         """The item that is the value in the unit."""
         return DI.AMOUNT if self.about.counts_money else DI.ENERGY
@@ -261,7 +241,7 @@ class Bench:
         if self.shown is None:
             return []
         if isinstance(self.shown, bytes):
-            return bytes_in_rows(self.shown)
+            return self.memory.rows(self.shown) if self.memory is not None else []
         files = {chunk.in_words: data for chunk, data in read_files(self.shown, self.chunks)}
         return [row for name, data in files.items() for row in (name, *(f"  {row}" for row in bytes_in_rows(data)))]
 
@@ -271,7 +251,9 @@ class Bench:
         try:
             if folder.type_name == "CPU":
                 return self.cpu_card_maker(self._card_module.Card())
-            return self.card_maker(folder.type_name, folder.blank, folder.secret if secret is None else secret)
+            if self.memory is None:
+                raise TypeError(f"{folder.type_name} is no memory card")
+            return self.memory.blank(secret)
         except Exception as fault:
             raise Blocked(f"a blank card could not be made: {type(fault).__name__}: {fault}") from fault
 
@@ -283,10 +265,9 @@ class Bench:
         return card
 
     def content(self) -> bytes | Content:
-        """What the user's bytes hold (memory), or the files the driver was seen to use (CPU)."""
+        """What the vendor's bytes hold (memory), or the files the driver was seen to use (CPU)."""
         card = self.snapshot()
-        memory = self._memory(card)
-        return read_files(card, self.chunks) if memory is None else memory
+        return read_files(card, self.chunks) if self.memory is None else self.memory.user(card)
 
     def forged(self, card: VirtualCard, changes: Content) -> VirtualCard | None:
         """A copy of a CPU card with other bytes in those places; None when there is no way to write them."""
@@ -308,9 +289,46 @@ class Bench:
         self.seen = port.seen
         return told
 
+    def insert_torn(self, survived: int, way: str) -> None:
+        """The card into the meter, and out of it again after so many bytes of the meter's (tear.py)."""
+        self._card().reset()
+        self.set_tear(survived, way)
+        with suppress(Exception):  # the vendor's own code meets a card that is gone; how it complains is its affair
+            self._meter_module.insert(WatchedPort(self._card()), seconds=3, use=0)
+
+    def set_tear(self, survived: int, way: str) -> None:
+        """The card on the bench will die after so many bytes; ``way``: what the chip's ``tear_leaves`` then is."""
+        card = self._card()
+        card.tear_after = survived
+        if way:
+            setattr(card, "tear_leaves", way)  # noqa: B010 — not every chip has it
+
+    def fresh_meter(self) -> None:
+        """A meter that has met no card yet."""
+        self.__dict__.pop("_meter_module", None)
+
+    def type_in(self, meter: str, token: str) -> dict[str, Any]:
+        """A token at the keypad of the vendor's meter with that number. RuleBroken when meter.py raises or answers
+        something else; NotOffered when it plays no meter with a keypad."""
+        if not (self.folder.conformance / "meter.py").is_file():
+            raise NotOffered("no conformance/meter.py")
+        try:
+            told = self._meter_module.enter(meter, token)
+            wanted = {"accepted": bool, "count": int, "remaining": int, "said": str}
+            return {name: _of_type(told[name], kind) for name, kind in wanted.items()}
+        except Exception as fault:
+            shape = '{"accepted", "count", "remaining", "said"}'
+            raise RuleBroken("conformance/meter.py enter()", shape, f"{type(fault).__name__}: {fault}") from fault
+
     def rng(self, salt: str) -> random.Random:
         """Chance that is the same in every run with the same seed."""
         return random.Random(f"{self.seed}:{salt}")
+
+    @cached_property
+    def memory(self) -> Memory | None:
+        """The memory family's cards; None for CPU cards and keypads."""
+        chip = self.folder.chip
+        return None if chip is None else Memory(self.folder, chip, self.card_maker)
 
     @cached_property
     def _card_module(self) -> Any:
@@ -336,36 +354,33 @@ class Bench:
         if port.session is not None and len(self.sessions) < 40:
             self.sessions.append(port.session)
 
-    def _memory(self, card: VirtualCard) -> bytes | None:
-        chip = self.folder.chip
-        return None if chip is None else card.read(0, chip.first_user, chip.end_user - chip.first_user)
-
-    def _guarded(self, card: VirtualCard) -> bytes | None:
-        """Bytes no driver may change: below the user's."""
-        chip = self.folder.chip
-        return card.read(0, 0, chip.first_user) if chip is not None and chip.first_user else None
-
     def _watch(self, command: int, answer: Answer, seen: Seen) -> None:
         now = self.trace[-1]
         if command == Command.READ and seen.writes:
             self.notes.unmeant.append((f"READ wrote to the card ({seen.writes} writes)", now))
         if answer.error is not None and answer.error not in MAY_HAVE_WRITTEN and seen.writes:
             self.notes.unmeant.append((f"{answer.said} came after {seen.writes} writes", now))
-        self.notes.protected += seen.protected
+        self.notes.protected += self.memory is not None and self.memory.protection_zone in seen.zones
         if seen.secret_changes:
             self.notes.secrets.append(("an APDU that changes a secret was sent", now))
-        if command == Command.READ and seen.verifies and self.folder.chip is not None:
+        if command == Command.READ and seen.verifies and self.memory is not None and self.memory.free:
             self.notes.read_verifies.append(("READ presented a secret", now))
 
-    def _compare(self, answer: Answer, card: VirtualCard, guarded: bytes | None, before: bytes | None) -> None:
-        if not self.seen.writes:
+    def _compare(self, answer: Answer, card: VirtualCard, guarded: bytes | None, before: object) -> None:
+        if not self.seen.writes or self.memory is None:
             return
         card.reset()
         now = self.trace[-1]
-        if guarded is not None and self._guarded(card) != guarded:
+        if self.memory.guarded(card) != guarded:
             self.notes.outside.append(("bytes outside the user's memory changed", now))
-        if answer.number(DI.CARD_AFTER) == 0 and before is not None and self._memory(card) != before:
+        if answer.number(DI.CARD_AFTER) == 0 and self.memory.image(card) != before:
             self.notes.unmeant.append((f"{answer.said} says FF03 = 0 (unchanged), but the card changed", now))
+
+
+def _of_type(value: object, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
 
 
 def _called(request: bytes) -> str:

@@ -14,7 +14,9 @@ from kiosk.model.cardport import CardPortError, VirtualCard
 SELECT, READ_BINARY, READ_RECORD, UPDATE_BINARY, UPDATE_RECORD = 0xA4, 0xB0, 0xB2, 0xD6, 0xDC
 UPDATES = frozenset((0xD0, UPDATE_BINARY, 0xD2, UPDATE_RECORD, 0xE2, 0x24, 0x2C, 0xE0, 0xE4, 0xDA))
 """Instructions that change a card: WRITE/UPDATE/APPEND, CHANGE/RESET secret, CREATE/DELETE FILE, PUT DATA."""
-SECRETS = (0x20, 0x82)  # VERIFY, EXTERNAL AUTHENTICATE (ISO 7816-4)
+VERIFY, EXTERNAL_AUTHENTICATE = 0x20, 0x82  # ISO 7816-4
+SECRETS = (VERIFY, EXTERNAL_AUTHENTICATE)
+SECURED, MAC = 0x04, 4  # the bit of CLA and the bytes behind the data of an UPDATE with a MAC (PBOC)
 OK = b"\x90\x00"
 
 
@@ -65,6 +67,17 @@ def is_update(apdu: bytes) -> bool:
 def is_secret(apdu: bytes) -> bool:
     """VERIFY with a secret in it (without one it asks for the tries), or EXTERNAL AUTHENTICATE."""
     return len(apdu) > 5 and apdu[1] in SECRETS
+
+
+def is_secured(apdu: bytes) -> bool:
+    """An UPDATE with a MAC: the same one is refused the next time, for it begins with the card's challenge."""
+    return is_update(apdu) and apdu[0] == SECURED and len(apdu) > 5 + MAC
+
+
+def written(apdu: bytes) -> int:
+    """How many bytes an UPDATE writes; its MAC is not written."""
+    size = apdu[4] if len(apdu) > 4 else 0
+    return size - MAC if is_secured(apdu) else size
 
 
 def chunk_of(path: tuple[bytes, ...], apdu: bytes, answered: int) -> tuple[Chunk, int] | None:

@@ -6,47 +6,39 @@ import importlib.util
 import sys
 import tomllib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from kiosk.drivers.host import is_password
 from kiosk.drivers.manifest import CardMark, Manifest, load_manifest
-from kiosk.model.cardport import VirtualCard
+from kiosk.model.cardport import CardPort, VirtualCard
+from kiosk.model.chip import CHIPS, Chip
 from kiosk.model.errors import ConfigFault
 
 CardMaker = Callable[[str, bytes, bytes], VirtualCard]
-"""(type name, zone 0 of the whole chip, secret) → a virtual chip. Handed in: the kit knows no chip itself."""
+"""(type name, image as in blank.bin, secret) → a virtual chip. Handed in: the kit knows no chip itself."""
 CpuCardMaker = Callable[[Any], VirtualCard]
 """(an object of conformance/card.py's class Card) → the same face as the other virtual chips."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
-    """A memory family: bytes in zone 0, which of them are the user's (contract 1 §5), bytes of its secret (0: none)."""
+class ReaderLine(Protocol):
+    """A serial reader of software, for drivers of the old kind, which talk to the reader themselves."""
 
-    size: int
-    first_user: int
-    end_user: int
-    secret: int
+    def show(self, card: CardPort | None) -> None:
+        """What is in its slot from now on."""
 
-    @property
-    def counts_tries(self) -> bool:
-        """Whether there is a secret, and tries left for it."""
-        return self.secret > 0
+    def lend(self, baud: int) -> AbstractContextManager[int]:
+        """As ``LendLine``."""
+
+    def close(self) -> None:
+        """Ends it."""
 
 
-CHIPS: dict[str, Chip] = {
-    "AT24C01": Chip(128, 0, 128, 0),
-    "AT24C02": Chip(256, 0, 256, 0),
-    "AT24C04": Chip(512, 0, 512, 0),
-    "AT24C08": Chip(1024, 0, 1024, 0),
-    "AT24C16": Chip(2048, 0, 2048, 0),
-    "SLE4442": Chip(256, 32, 256, 3),
-    "SLE4428": Chip(1024, 32, 1021, 2),
-}
-"""Families whose whole zone 0 is one run of bytes; for the others the kit has no bench yet and says so."""
+LineMaker = Callable[[], ReaderLine]
+"""Handed in, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,7 @@ class VendorFolder:
     manifest: Manifest
     password: str
     secret: bytes
-    blank: bytes  # zone 0, empty for CPU cards and keypads
+    blank: bytes  # its zones (kiosk/model/chip.py), empty for CPU cards and keypads
     tried: int = 0  # which [[card]]
 
     @property
@@ -73,7 +65,7 @@ class VendorFolder:
     @property
     def chip(self) -> Chip | None:
         """The memory family's measures; None for CPU cards and keypads."""
-        return CHIPS.get(self.type_name)
+        return CHIPS.get(self.mark.type) if self.manifest.cards else None
 
     @property
     def conformance(self) -> Path:
@@ -84,9 +76,6 @@ class VendorFolder:
 def load_folder(path: Path) -> VendorFolder:
     """Reads manifest and conformance/. Raises ConfigFault F-703; a missing conformance file has a rule of its own."""
     manifest = load_manifest(path, check_file=True)
-    if manifest.driver.access == "serial" and manifest.cards:
-        why = "access is serial: the driver talks to a reader itself, and the kit has none; nothing was tried"
-        raise ConfigFault("F-703", f"{path}: {why}")
     conformance = manifest.folder / "conformance"
     blank_toml, blank_bin = conformance / "blank.toml", conformance / "blank.bin"
     try:
@@ -102,10 +91,6 @@ def load_folder(path: Path) -> VendorFolder:
     except (TypeError, ValueError) as fault:
         raise ConfigFault("F-703", f"{blank_toml}: 'secret' must be hex digits in quotes, as \"FFFF\"") from fault
     tried = _described(manifest, conformance, len(blank))
-    if manifest.cards:
-        name = manifest.cards[tried].type.name
-        if name != "CPU" and name not in CHIPS:
-            raise no_bench(name, path)
     return VendorFolder(manifest, password, key, blank, tried)
 
 
@@ -119,7 +104,8 @@ def _described(manifest: Manifest, conformance: Path, size: int) -> int:
     names = [card.type.name for card in manifest.cards]
     if "CPU" in names and (conformance / "card.py").is_file():
         return names.index("CPU")
-    return next((at for at, name in enumerate(names) if name in CHIPS and CHIPS[name].size == size), 0)
+    chips = [CHIPS.get(card.type) for card in manifest.cards]
+    return next((at for at, chip in enumerate(chips) if chip and size in (chip.image_size, chip.raw_size or -1)), 0)
 
 
 def load_python(path: Path) -> ModuleType:

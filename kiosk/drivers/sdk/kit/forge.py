@@ -1,11 +1,12 @@
 """Changing a CPU card's files behind the driver's back, so that damaged cards can be shown to it.
 
-Two ways, since contract 1 gives none into conformance/card.py's Card:
+Three ways, since contract 1 gives none into conformance/card.py's Card:
 
 1. The path, the secrets the card was seen to take on that path, then the UPDATE. Fails where a secret is a
    cryptogram over a random number.
 2. A copy of the card taken in the middle of a call, while the driver or the meter was allowed to write. There the path
    is not walked again where it need not be: selecting an application ends what was allowed in it (ISO 7816-4).
+3. Where every UPDATE wants a MAC, the card stays as it is and only READs as changed (``kit.shown``).
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ import copy
 from collections.abc import Iterator
 
 from kiosk.drivers.sdk.kit.files import OK, Chunk, Content, Keys, read_files
+from kiosk.drivers.sdk.kit.shown import Shown
 from kiosk.model.cardport import CardPortError, VirtualCard
 
 
 def forged(
     card: VirtualCard, changes: Content, chunks: dict[Chunk, int], keys: Keys, sessions: list[VirtualCard]
 ) -> VirtualCard | None:
-    """A copy of ``card`` with those places changed, or as many of them as can be; None: no way in was found."""
+    """A copy of ``card`` with those places changed, or as many of them as can be; None: no way in was found.
+
+    Without ``keys`` and ``sessions`` the UPDATEs seen had MACs: then the copy only shows the changes.
+    """
     replayed = _replayed(card, changes, keys)
     if replayed is not None:
         return replayed
@@ -31,7 +36,7 @@ def forged(
             sessions.remove(session)
             sessions.append(session)  # tried first the next time
             return trial
-    return None
+    return None if keys or sessions else Shown(card, changes)
 
 
 def _replayed(card: VirtualCard, changes: Content, keys: Keys) -> VirtualCard | None:

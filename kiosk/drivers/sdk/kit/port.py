@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from kiosk.drivers.sdk.kit.files import Chunk, Keys, chunk_of, is_secret, is_select, is_update
+from kiosk.drivers.sdk.kit.files import (
+    VERIFY,
+    Chunk,
+    Keys,
+    chunk_of,
+    is_secret,
+    is_secured,
+    is_select,
+    is_update,
+    written,
+)
 from kiosk.model.cardport import BAD_ARGUMENT, IO_FAULT, NO_CARD, CardPortError, VirtualCard
 
 OK = b"\x90\x00"
@@ -35,7 +45,7 @@ class Seen:
     failures: int = 0
     touched: int = 0  # calls of any kind
     secret_changes: int = 0
-    protected: int = 0  # writes to zone 1
+    zones: set[int] = field(default_factory=set)  # written to
 
 
 class WatchedPort:
@@ -78,7 +88,7 @@ class WatchedPort:
         number, first = seen.writes, seen.bytes_written
         seen.writes += 1
         seen.bytes_written += len(data)
-        seen.protected += zone == 1
+        seen.zones.add(zone)
         if faults.refuse_from is not None and number >= faults.refuse_from:
             seen.failures += 1
             raise CardPortError(IO_FAULT, "the write failed (on purpose)")
@@ -122,7 +132,7 @@ class WatchedPort:
         if update:
             number = seen.writes
             seen.writes += 1
-            seen.bytes_written += apdu[4] if len(apdu) > 4 else 0
+            seen.bytes_written += written(apdu)
             if self.faults.refuse_from is not None and number >= self.faults.refuse_from:
                 seen.failures += 1
                 return MEMORY_FAILURE
@@ -143,13 +153,13 @@ class WatchedPort:
         if is_select(apdu):
             self._path = (*self._path, apdu)
             return
-        if is_secret(apdu):
+        if is_secret(apdu) and apdu[1] == VERIFY:  # a cryptogram is another one each time
             self.keys[self._path, apdu] = None
         found = chunk_of(self._path, apdu, len(answer) - 2)
         if found is not None:
             chunk, size = found
             self.chunks[chunk] = max(size, self.chunks.get(chunk, 0))
-        if update and self.session is None:
+        if update and self.session is None and not is_secured(apdu):
             self.session = copy.deepcopy(self.card)
 
 

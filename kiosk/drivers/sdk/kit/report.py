@@ -1,9 +1,9 @@
-"""The report: plain text line by line, and a page that stands by itself."""
+"""The report as text, line by line; page.py makes a page of it."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from html import escape
 
 from kiosk.drivers.sdk.kit.rules_keypad import rule_token
 from kiosk.drivers.sdk.kit.rules_purchase import rule_purchase
@@ -11,17 +11,6 @@ from kiosk.drivers.sdk.kit.verdict import Exchange, Outcome, Verdict
 from kiosk.drivers.sdk.kit.words import frame_in_words
 
 SIGNS = {Outcome.PASSED: "ok  ", Outcome.FAILED: "FAIL", Outcome.NOT_OFFERED: "—   ", Outcome.BLOCKED: "??  "}
-WORDS_ZH = {
-    Outcome.PASSED: "通过",
-    Outcome.FAILED: "不通过",
-    Outcome.NOT_OFFERED: "不提供",
-    Outcome.BLOCKED: "无法检验",
-}
-STYLE = """body{font:15px/1.5 sans-serif;margin:2em auto;max-width:70em;padding:0 1em;color:#222}
-table{border-collapse:collapse;width:100%;table-layout:fixed}td small{color:#555}
-td,th{border-bottom:1px solid #ddd;padding:.4em .6em;text-align:left;vertical-align:top}
-pre{white-space:pre-wrap;word-break:break-all;background:#f4f4f4;padding:.6em}
-.passed b{color:#17692b}.failed b{color:#b00020}.not-offered b{color:#666}.could-not-be-tried b{color:#8a5a00}"""
 
 
 def line(verdict: Verdict, earlier: Sequence[Verdict] = ()) -> str:
@@ -34,7 +23,8 @@ def line(verdict: Verdict, earlier: Sequence[Verdict] = ()) -> str:
         lines.append(f"      {verdict.outcome.value}: {'as said above' if told else verdict.why}")
     if verdict.hint:
         lines.append(f"      hint: {verdict.hint}")
-    lines += [f"      {text}" for text in _shown(verdict)]
+    lines += [f"      advice: {text}" for text in verdict.advice]
+    lines += [f"      {text}" for text in shown(verdict)]
     return "\n".join(lines) + "\n"
 
 
@@ -52,41 +42,17 @@ def summary(verdicts: list[Verdict]) -> str:
     return ", ".join(parts)
 
 
-def page(vendor: str, verdicts: list[Verdict], remarks: list[str]) -> str:
-    """The same as HTML, nothing loaded from elsewhere."""
-    rows = "\n".join(_row(number, verdict) for number, verdict in enumerate(verdicts))
-    notes = "".join(f"<li>{escape(text)}</li>" for text in remarks)
-    notes += "".join(
-        f'<li><a href="#r{number}">failed 不通过: {escape(each.rule.paragraph)} {escape(each.rule.title)}</a></li>'
-        for number, each in enumerate(verdicts)
-        if each.outcome is Outcome.FAILED
-    )
-    good = all(each.outcome in (Outcome.PASSED, Outcome.NOT_OFFERED) for each in verdicts)
-    end = "conforms 符合" if good else "does not conform 不符合"
-    title = f"Driver check 驱动检验: {escape(vendor)}"
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head>
-<body><h1>{title}</h1><p><b>{end}</b>: {escape(summary(verdicts))}</p><ul>{notes}</ul>
-<table><tr><th width="9%">Contract 1</th><th width="26%">Rule 规则</th><th>Result 结果</th></tr>
-{rows}
-</table></body></html>
-"""
+def first_steps(verdicts: Sequence[Verdict]) -> list[str]:
+    """What to do first: the rules that fail, in the order of the contract, then why others could not be tried."""
+    found = [
+        f"{number}. {each.rule.paragraph} {each.rule.title} · {each.rule.title_zh}"
+        for number, each in enumerate((each for each in verdicts if each.outcome is Outcome.FAILED), 1)
+    ]
+    blocked = Counter(each.why for each in verdicts if each.outcome is Outcome.BLOCKED)
+    return found + [f"{count} more could not be tried: {why}" for why, count in blocked.most_common()]
 
 
-def _row(number: int, verdict: Verdict) -> str:
-    rule, outcome = verdict.rule, verdict.outcome
-    told = escape(verdict.why) + (f"<br><i>{escape(verdict.hint)}</i>" if verdict.hint else "")
-    frames = "\n".join(_shown(verdict))
-    shown = f"<pre>{escape(frames)}</pre>" if frames else ""
-    name = outcome.value.replace(" ", "-")
-    return (
-        f'<tr class="{name}" id="r{number}"><td>{escape(rule.paragraph)}</td>'
-        f"<td>{escape(rule.title)}<br><small>{escape(rule.title_zh)}</small></td>"
-        f"<td><b>{outcome.value} {WORDS_ZH[outcome]}</b> {told}{shown}</td></tr>"
-    )
-
-
-def _shown(verdict: Verdict) -> list[str]:
+def shown(verdict: Verdict) -> list[str]:
     """The last calls, oldest first, and the card as it lay in the reader before the last one."""
     lines = [text for call in verdict.calls for text in _frames(call)]
     if verdict.card:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from kiosk.drivers.sdk.kit import (
     rules_card,
+    rules_credit,
     rules_damage,
     rules_folder,
     rules_frame,
@@ -33,6 +34,8 @@ RULES: tuple[Rule, ...] = (
          "外层帧有错时不应答", rules_frame.rule_frame_faults),
     Rule("§1", "Faults inside DATA are 01",
          "数据项有错时应答 01", rules_frame.rule_item_faults),
+    Rule("§1", "Requests changed by chance are answered, or not, as they must be",
+         "随机改动的请求：该答则答，该不答则不答，绝不崩溃", rules_frame.rule_any_request),
     Rule("§1, §2", "A missing item is 16",
          "缺少数据项时应答 16", rules_frame.rule_missing_items),
     Rule("§1, §4.9", "An unknown command is 02, before its items",
@@ -107,6 +110,12 @@ RULES: tuple[Rule, ...] = (
     Rule("§4.7", "CLEAR torn at any byte", "清零写卡任意字节中断", rules_tear.rule_tear_clear),
     Rule("§4.7", "SET and CHECK torn at any byte", "设置卡、检测卡写卡任意字节中断", rules_tear.rule_tear_set_check),
     Rule("§5", "Marking torn at any byte", "写标志任意字节中断", rules_tear.rule_tear_marking),
+    Rule("§4.2, §4.7", "A torn purchase is in the meter once, neither lost nor doubled",
+         "写卡中断的购电上表一次，不丢也不重复", rules_credit.rule_torn_credited_once),
+    Rule("§4.5, §4.7", "A torn REVERSE takes back or does not, never both",
+         "冲正中断：要么撤回，要么上表，不会两得", rules_credit.rule_torn_reverse),
+    Rule("§3 0209, §4.2", "A card pulled out of the meter is credited once and healed by the next insertion",
+         "返写中断的卡只上表一次，再插表即恢复", rules_credit.rule_torn_write_back),
     Rule("§4.8", "A failed write is 10 or 11, truthfully", "写失败如实应答 10 或 11", rules_write.rule_write_fails),
     Rule("§4.8", "A silently dropped write is 12", "写入被静默丢弃应答 12", rules_write.rule_write_dropped),
     Rule("§2", "Success answers carry READ's items", "成功应答带读卡的全部数据项",
@@ -131,7 +140,15 @@ RULES: tuple[Rule, ...] = (
     Rule("§4.13", "Any bytes on the card give an answer", "卡内任何内容都有应答", rules_damage.rule_any_bytes),
     Rule("§4.9, §4.5", "A damaged card is 13 first; CLEAR insisting frees it",
          "损坏的卡先应答 13；强制清零可恢复", rules_damage.rule_damaged),
+    Rule("§4.5, §4.7", "Freeing a damaged card, torn at any byte, can be done again",
+         "强制清零中断后可重新清零", rules_damage.rule_tear_freeing),
     Rule("§8", "A keypad meter's PURCHASE gives a token", "键盘表购电返回充值码", rules_keypad.rule_token),
+    Rule("§8, §4.5", "The same purchase has the same token for ever, another purchase another one",
+         "同一笔购电永远是同一充值码，另一笔购电则不同", rules_keypad.rule_token_stays),
+    Rule("§8", "The meter takes a token once, and gives what was paid for", "电表对每个充值码只认一次，电量不少",
+         rules_keypad.rule_token_taken_once),
+    Rule("§8", "Digits mistyped or of another meter give nothing", "输错的充值码和别表的充值码无效",
+         rules_keypad.rule_token_of_others),
     Rule("§8", "A keypad vendor answers 02 to the rest", "键盘表厂家其他命令应答 02",
          rules_keypad.rule_keypad_only_sells),
     Rule("§3", "Every answer's items had their width and form", "所有应答的数据项宽度和格式正确",
@@ -150,18 +167,21 @@ def run(bench: Bench, rules: tuple[Rule, ...] = RULES) -> Iterator[Verdict]:
     """Tries one rule after the other; each verdict comes as soon as it is known."""
     for rule in rules:
         bench.trace.clear()
+        bench.advice.clear()
         bench.card = bench.shown = None
         try:
             rule.check(bench)
         except RuleBroken as fault:
             why = f"{fault.what}: expected {fault.expected}, got {fault.got}"
-            yield Verdict(rule, Outcome.FAILED, why, fault.hint, tuple(bench.trace), tuple(bench.card_in_rows()))
+            calls, card = tuple(bench.trace), tuple(bench.card_in_rows())
+            parts = (fault.what, fault.expected, fault.got)
+            yield Verdict(rule, Outcome.FAILED, why, fault.hint, calls, card, tuple(bench.advice), parts)
         except NotOffered as reason:
             yield Verdict(rule, Outcome.NOT_OFFERED, str(reason))
         except Blocked as reason:
             yield Verdict(rule, Outcome.BLOCKED, str(reason))
         else:
-            yield Verdict(rule, Outcome.PASSED)
+            yield Verdict(rule, Outcome.PASSED, advice=tuple(bench.advice))
 
 
 def conforms(verdicts: list[Verdict]) -> bool:

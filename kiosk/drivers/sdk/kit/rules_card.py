@@ -6,12 +6,13 @@ from kiosk.drivers.contract import DI, Command
 from kiosk.drivers.frame import Items
 from kiosk.drivers.sdk.kit import orders, states
 from kiosk.drivers.sdk.kit.answer import ALWAYS, KNOWN, Answer
-from kiosk.drivers.sdk.kit.bench import Bench, Scene
-from kiosk.drivers.sdk.kit.folder import CHIPS
+from kiosk.drivers.sdk.kit.bench import Bench
+from kiosk.drivers.sdk.kit.memory import Memory, other
+from kiosk.drivers.sdk.kit.notes import Scene
 from kiosk.drivers.sdk.kit.port import EmptyReader, StrangeChip
 from kiosk.drivers.sdk.kit.verdict import Blocked, NotOffered, demand
 from kiosk.model.card import CardType
-from kiosk.model.cardport import VirtualCard
+from kiosk.model.cardport import IO_FAULT, NO_CARD, CardPortError, VirtualCard
 
 EVERY_SCENE = (
     "blank", "opened", "opened with a purchase", "pending", "taken", "taken, then pending", "taken twice",
@@ -103,8 +104,9 @@ def rule_other_mark(bench: Bench) -> None:
             bench.refuse(command, items, (0x05,), what)
             for part in bench.folder.mark.memory:
                 last = part.addr + len(part.content) - 1
-                bench.put(_poke(bench, blank, last, bytes((part.content[-1] ^ 0x5A,))))
-                bench.refuse(command, items, (0x05,), f"{command.name} of a card whose mark differs at {last}")
+                bench.put(memory_of(bench).poked(blank, part.zone, last, other(part.content[-1:])))
+                where = f"{last}" if part.zone == 0 else f"zone {part.zone}, {last}"
+                bench.refuse(command, items, (0x05,), f"{command.name} of a card whose mark differs at {where}")
 
 
 def rule_mark_leaves_card(bench: Bench) -> None:
@@ -126,9 +128,9 @@ def rule_mark_leaves_card(bench: Bench) -> None:
 def rule_unmarked(bench: Bench) -> None:
     """A card of FF or 00 only is marked and taken by OPEN, REISSUE, SET and CHECK; any other byte is 05."""
     bench.need_card()
-    chip = bench.folder.chip
-    if chip is None:
+    if bench.memory is None:
         raise NotOffered("CPU cards are blank only where the files exist")
+    memory = bench.memory
     for command, items in makers(bench, states.person(bench)).items():
         for fill, card in _factory_cards(bench).items():
             bench.put(card)
@@ -136,25 +138,27 @@ def rule_unmarked(bench: Bench) -> None:
             answer = bench.accept(command, items, what)
             demand(answer.number(DI.KIND) != 0, what, "a card that is not blank", "kind 0")
             demand(mark_matches(bench, bench.snapshot()), what, "the vendor's mark on it", "none")
-        bench.put(unmarked(bench, 0xFF))
+        bench.put(memory.filled(0xFF))
         answer = bench.ask(Command.READ)
         demand(answer.error == 0x05, "READ of a card full of FF", "error 05", answer.said)
-        stained = unmarked(bench, 0xFF)
-        bench.put(_poke(bench, stained, chip.end_user - 5, b"\x5a"))
+        zone, addr = memory.layout.places[-5]
+        bench.put(memory.poked(memory.filled(0xFF), zone, addr, b"\x5a"))
         bench.refuse(command, items, (0x05,), f"{Command(command).name} of an unmarked card with one byte 5A")
 
 
 def _factory_cards(bench: Bench) -> dict[str, VirtualCard]:
     """Cards nobody has marked: FF, 00, both mixed, and one with the first half of the mark on it already."""
-    mixed = half = unmarked(bench, 0xFF)
-    chip, parts = CHIPS[bench.folder.type_name], bench.folder.mark.memory
-    for at in range(chip.first_user, chip.end_user, 7):
-        mixed = _poke(bench, mixed, at, b"\0\xff\0"[: chip.end_user - at])
+    memory, parts = memory_of(bench), bench.folder.mark.memory
+    mixed, half = bytearray(b"\xff" * len(memory.layout.places)), memory.filled(0xFF)
+    for at in range(0, len(mixed), 7):
+        mixed[at : at + 3] = b"\0\xff\0"[: len(mixed) - at]
     if len(parts) > 1 or len(parts[0].content) > 1:
-        half = _poke(bench, half, parts[0].addr, parts[0].content[: max(1, len(parts[0].content) // 2)])
+        head = parts[0].content[: max(1, len(parts[0].content) // 2)]
+        half = memory.poked(half, parts[0].zone, parts[0].addr, head)
     return {
-        "a card full of FF": unmarked(bench, 0xFF), "a card full of 00": unmarked(bench, 0x00),
-        "a card of FF and 00 mixed": mixed, "a card full of FF but for half of the mark": half,
+        "a card full of FF": memory.filled(0xFF), "a card full of 00": memory.filled(0x00),
+        "a card of FF and 00 mixed": memory.changed(half, bytes(mixed)),
+        "a card full of FF but for half of the mark": half,
     }  # fmt: skip
 
 
@@ -174,18 +178,17 @@ def makers(bench: Bench, who: orders.Person) -> dict[int, Items]:
     return found
 
 
-def unmarked(bench: Bench, fill: int) -> VirtualCard:
-    """A card as it comes from the factory: user bytes all alike. Memory families only."""
-    folder, chip = bench.folder, CHIPS[bench.folder.type_name]
-    blank = folder.blank
-    user = bytes((fill,)) * (chip.end_user - chip.first_user)
-    return bench.card_maker(folder.type_name, blank[: chip.first_user] + user + blank[chip.end_user :], folder.secret)
+def memory_of(bench: Bench) -> Memory:
+    """The memory family's cards. NotOffered for CPU cards and keypads."""
+    if bench.memory is None:
+        raise NotOffered("not a memory card")
+    return bench.memory
 
 
 def without_mark(bench: Bench, card: VirtualCard) -> VirtualCard:
     """A memory card whose mark is another vendor's."""
     for part in bench.folder.mark.memory:
-        card = _poke(bench, card, part.addr, bytes(byte ^ 0x5A for byte in part.content))
+        card = memory_of(bench).poked(card, part.zone, part.addr, other(part.content))
     return card
 
 
@@ -193,8 +196,13 @@ def mark_matches(bench: Bench, card: VirtualCard) -> bool:
     """As the kiosk looks for it (contract 1 §9)."""
     card.reset()
     for part in bench.folder.mark.memory:
-        if card.read(part.zone, part.addr, len(part.content)) != part.content:
-            return False
+        try:
+            if card.read(part.zone, part.addr, len(part.content)) != part.content:
+                return False
+        except CardPortError as fault:
+            if fault.code in (NO_CARD, IO_FAULT):
+                raise
+            return False  # a mark nobody may read matches no card
     for look in bench.folder.mark.cpu:
         answer = card.transmit(look.apdu)
         if answer[-2:] != b"\x90\x00" or not answer[:-2].startswith(look.begins):
@@ -216,15 +224,6 @@ def same_card(scene: Scene) -> Items:
         DI.REGION: who.region.encode(), DI.CUSTOMER: who.customer.encode(), DI.METER: who.meter.encode(),
         DI.COUNT: orders.u4(scene.last),
     }  # fmt: skip
-
-
-def _poke(bench: Bench, card: VirtualCard, addr: int, data: bytes) -> VirtualCard:
-    """A new memory card with the same content but for some bytes."""
-    chip = CHIPS[bench.folder.type_name]
-    image = card.read(0, 0, chip.end_user) + bench.folder.blank[chip.end_user :]
-    return bench.card_maker(
-        bench.folder.type_name, image[:addr] + data + image[addr + len(data) :], bench.folder.secret
-    )
 
 
 def _purchase(bench: Bench) -> Items:

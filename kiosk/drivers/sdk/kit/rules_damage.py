@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from kiosk.drivers.contract import DI, Command
 from kiosk.drivers.frame import Items
 from kiosk.drivers.sdk.kit import orders, states
 from kiosk.drivers.sdk.kit.answer import ALWAYS, Answer
-from kiosk.drivers.sdk.kit.bench import Bench, Scene
+from kiosk.drivers.sdk.kit.bench import Bench
 from kiosk.drivers.sdk.kit.files import Chunk, Content, read_files
-from kiosk.drivers.sdk.kit.folder import CHIPS
+from kiosk.drivers.sdk.kit.notes import Scene
+from kiosk.drivers.sdk.kit.tear import Story, torn_cards
 from kiosk.drivers.sdk.kit.verdict import Blocked, NotOffered, demand
 from kiosk.model.cardport import VirtualCard
 
@@ -20,17 +22,18 @@ SCENES = (
     "blank",
 )  # fmt: skip
 BUY_EVERY = 10  # on every tenth mutated card something is written, or refused, too
-DAMAGED_MAX = 25
+DAMAGED_MAX, FREED_MAX = 25, 3
+SPLICED = 0.15  # of the mutated cards have a stretch of another card instead of chance: sound records, wrong together
 NO_WAY_IN = "no way was found to change the card's files: the secret is a cryptogram, and no session stays open"
 
 
 def rule_any_bytes(bench: Bench) -> None:
-    """Thousands of mutated cards: READ, and on some PURCHASE and CLEAR, answer; READ writes nothing, nor does 13."""
+    """Thousands of mutated cards: READ, and on some PURCHASE and CLEAR, answer; READ writes nothing, nor does 13; what
+    succeeds is true."""
     scenes = _bases(bench)
-    rng = bench.rng("mutations")
-    bench.remarks.append(f"{bench.images} mutated cards, seed {bench.seed}")
+    rng, said = bench.rng("mutations"), Counter[str]()
     for number, (scene, card) in enumerate(_mutants(bench, scenes, rng)):
-        if number % 200 == 0:
+        if number % 50 == 0:
             bench.progress(f"mutated card {number} of {bench.images}")
         bench.put(card)
         reading = bench.ask(Command.READ)
@@ -38,8 +41,11 @@ def rule_any_bytes(bench: Bench) -> None:
         if reading.ok:
             missing = [f"{di:04X}" for di in ALWAYS if di not in reading.items]
             demand(not missing, f"READ of mutated card {number}", "the six items", f"without {missing}")
+        said["read as good" if reading.ok else f"refused with {reading.error:02X}"] += 1
         if number % BUY_EVERY == 0:
             _write_on(bench, scene, card, reading, number)
+    told = ", ".join(f"{count} {how}" for how, count in said.most_common())
+    bench.remarks.append(f"{bench.images} mutated cards, seed {bench.seed}: {told}")
 
 
 def rule_damaged(bench: Bench) -> None:
@@ -72,6 +78,26 @@ def rule_damaged(bench: Bench) -> None:
             for di in (DI.KIND, DI.COUNT, DI.STATE):
                 demand(answer.number(di) == 0, f"{what}: {di:04X}", "zero (unknown)", str(answer.number(di)))
             demand(bench.read().number(DI.KIND) == 0, f"READ after {what}", "kind 0", "another")
+
+
+def rule_tear_freeing(bench: Bench) -> None:
+    """CLEAR insisting on a damaged card, torn at any byte: still damaged, or blank; and the same works again."""
+    bench.need(Command.CLEAR)
+    damaged = _find(bench, lambda answer: answer.error == 0x13)
+    if not damaged:
+        raise NotOffered("no mutated card was answered 13")
+    for scene, card in damaged[:FREED_MAX]:
+        items = orders.clear(scene.person, 77, insist=True)
+        bench.put(card)
+        bench.accept(Command.CLEAR, items, "CLEAR of a damaged card with 0505 = 1")
+        story = Story("CLEAR of a damaged card with 0505 = 1", Command.CLEAR, items, card, scene.person)
+        for torn in torn_cards(bench, story, bench.seen.bytes_written, truthful=True):
+            bench.put(torn.card)
+            reading = bench.ask(Command.READ)
+            blank = reading.ok and reading.number(DI.KIND) == 0
+            demand(blank or reading.error == 0x13, f"READ of {torn.what}", "13, or kind 0", reading.said)
+            bench.accept(Command.CLEAR, items, f"{torn.what}, then repeated")
+            demand(bench.read().number(DI.KIND) == 0, f"READ of {torn.what}, then repeated", "kind 0", "another")
 
 
 def rule_write_back_damaged(bench: Bench) -> None:
@@ -134,7 +160,22 @@ def _write_on(bench: Bench, scene: Scene, card: VirtualCard, reading: Answer, nu
             continue
         bench.progress(f"{Command(command).name} of mutated card {number}")
         bench.put(card)
-        bench.ask(command, items)  # any success or error will do, 15 too; nonsense, a crash or a hang will not
+        answer = bench.ask(command, items)  # any error will do, 15 too; nonsense, a crash, a hang or a lie will not
+        if answer.ok:
+            _is_true(bench, command, reading, f"{Command(command).name} of mutated card {number}")
+
+
+def _is_true(bench: Bench, command: int, before: Answer, what: str) -> None:
+    """A success on a mutated card is one: READ shows it."""
+    after = bench.ask(Command.READ)
+    hint = "success is told only of what stands on the card and can be read"
+    demand(after.ok, f"READ after {what}, which succeeded", "success", after.said, hint)
+    if command == Command.CLEAR:
+        demand(after.number(DI.KIND) == 0, f"READ after {what}: 0201", "0", str(after.number(DI.KIND)), hint)
+    if command == Command.PURCHASE:
+        demand(before.ok, what, "an error, as READ of that card", "success", hint)
+        last, wanted = after.number(DI.COUNT), min((before.number(DI.COUNT) or 0) + 1, 0xFFFFFFFF)
+        demand(last == wanted, f"READ after {what}: 0206", str(wanted), str(last), hint)
 
 
 def _bases(bench: Bench) -> list[Scene]:
@@ -153,16 +194,25 @@ def _bases(bench: Bench) -> list[Scene]:
 def _mutants(bench: Bench, scenes: list[Scene], rng: random.Random) -> Iterator[tuple[Scene, VirtualCard]]:
     for _ in range(bench.images):
         scene = rng.choice(scenes)
-        if bench.folder.chip is not None:
-            chip = CHIPS[bench.folder.type_name]
-            image = bytearray(scene.card.read(0, 0, chip.end_user) + bench.folder.blank[chip.end_user :])
-            mutate(image, rng, chip.first_user, chip.end_user)
-            if rng.random() < 0.9:  # mostly with the mark, or READ would look no further
-                for part in bench.folder.mark.memory:
-                    image[part.addr : part.addr + len(part.content)] = part.content
-            yield scene, bench.card_maker(bench.folder.type_name, bytes(image), bench.folder.secret)
+        if bench.memory is not None:
+            user = bytearray(bench.memory.user(scene.card))
+            if rng.random() < SPLICED:
+                splice(user, bench.memory.user(rng.choice(scenes).card), rng)
+            else:
+                mutate(user, rng, 0, len(user))
+            # mostly with the mark, or READ would look no further
+            content = bench.memory.marked(bytes(user)) if rng.random() < 0.9 else bytes(user)
+            yield scene, bench.memory.changed(scene.card, content)
         else:
-            yield scene, _mutated_files(bench, scene, rng)
+            yield scene, _mutated_files(bench, scene, scenes, rng)
+
+
+def splice(image: bytearray, other: bytes, rng: random.Random) -> None:
+    """A stretch of another card of the same vendor: whole records that do not belong together."""
+    differ = [at for at, (mine, yours) in enumerate(zip(image, other, strict=True)) if mine != yours]
+    if differ:
+        first, last = sorted((rng.choice(differ), rng.choice(differ)))
+        image[first : last + 1] = other[first : last + 1]
 
 
 def mutate(image: bytearray, rng: random.Random, first: int, end: int) -> None:
@@ -190,15 +240,18 @@ def _place(image: bytearray, rng: random.Random, first: int, end: int) -> int:
     return min(max(rng.choice(held) + rng.randrange(-3, 4), first), end - 1)
 
 
-def _mutated_files(bench: Bench, scene: Scene, rng: random.Random) -> VirtualCard:
+def _mutated_files(bench: Bench, scene: Scene, scenes: list[Scene], rng: random.Random) -> VirtualCard:
     """A CPU card whose files hold something else."""
     content = read_files(scene.card, bench.chunks)
     if not content:
         raise NotOffered("the driver's files could not be reached: no READ BINARY/RECORD or UPDATE in plain was seen")
     changed: list[tuple[Chunk, bytes]] = []
     victim = rng.randrange(len(content))
+    other = dict(read_files(rng.choice(scenes).card, bench.chunks)) if rng.random() < SPLICED else {}
     for index, (chunk, data) in enumerate(content):
-        if data and (index == victim or rng.random() < 0.2):
+        if index == victim and other.get(chunk, data) != data:
+            changed.append((chunk, other[chunk]))
+        elif data and (index == victim or rng.random() < 0.2):
             image = bytearray(data)
             mutate(image, rng, 0, len(image))
             changed.append((chunk, bytes(image)))
@@ -228,12 +281,11 @@ def _write_back_damaged(bench: Bench, scene: Scene) -> Iterator[VirtualCard]:
     first = bench.content()
     bench.insert(use=333)
     second = bench.content()
-    if isinstance(first, bytes) and isinstance(second, bytes):
-        chip = CHIPS[bench.folder.type_name]
+    if bench.memory is not None and isinstance(first, bytes) and isinstance(second, bytes):
         for at in (index for index in range(len(first)) if first[index] != second[index]):
-            image = bytearray(scene.card.read(0, 0, chip.end_user) + bench.folder.blank[chip.end_user :])
-            image[chip.first_user + at] ^= 0x10
-            yield bench.card_maker(bench.folder.type_name, bytes(image), bench.folder.secret)
+            user = bytearray(bench.memory.user(scene.card))
+            user[at] ^= 0x10
+            yield bench.memory.changed(scene.card, bytes(user))
         return
     old = dict(read_files_of(first))
     written = {chunk for chunk, data in read_files_of(second) if old.get(chunk) != data}

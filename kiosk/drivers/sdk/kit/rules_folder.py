@@ -13,6 +13,7 @@ from kiosk.drivers.sdk.kit.folder import load_python
 from kiosk.drivers.sdk.kit.rules_card import mark_matches
 from kiosk.drivers.sdk.kit.verdict import Blocked, RuleBroken, demand
 from kiosk.model.cardport import CardPortError
+from kiosk.model.chip import Chip
 from kiosk.model.errors import ConfigFault
 
 PYTHON_ALLOWED = "kiosk.drivers.sdk"
@@ -30,10 +31,14 @@ def rule_conformance_files(bench: Bench) -> None:
     chip = folder.chip
     if chip is not None:
         what = "conformance/blank.bin"
-        demand(len(folder.blank) == chip.size, what, f"{chip.size} bytes ({folder.type_name})", f"{len(folder.blank)}")
+        sizes = (chip.image_size, *((chip.raw_size,) if chip.raw_size else ()))
+        wanted_size = " or ".join(map(str, sizes))
+        fits = len(folder.blank) in sizes
+        demand(fits, what, f"{wanted_size} bytes ({folder.type_name})", f"{len(folder.blank)}", _zones_in_words(chip))
         what, got = "conformance/blank.toml: secret", f"{len(folder.secret)} bytes" if folder.secret else "none"
-        fits = chip.secret in (0, len(folder.secret))
-        demand(fits, what, f"{chip.secret} bytes in hex ({folder.type_name})", got)
+        # an image with trailers has its keys in it
+        fits = len(folder.secret) == chip.secrets.get(0, 0) or len(folder.blank) == chip.raw_size or not chip.secrets
+        demand(fits, what, f"{chip.secrets.get(0, 0)} bytes in hex ({folder.type_name})", got)
     if len(folder.manifest.cards) > 1:
         others = [card.type.name for at, card in enumerate(folder.manifest.cards) if at != folder.tried]
         text = f"conformance/ describes a blank {folder.type_name}: [[card]] {', '.join(others)} not tried"
@@ -46,19 +51,29 @@ def rule_conformance_files(bench: Bench) -> None:
         demand(matches, "the mark on the blank card", "a match", "none", "vendor.toml and conformance/ must agree")
 
     if folder.type_name:
-        try:
-            meter = load_python(folder.conformance / "meter.py")
-        except ConfigFault as fault:
-            raise RuleBroken("conformance/meter.py", "a module that can be loaded", str(fault)) from fault
-        _meter_fits(meter)
+        _meter_fits(_meter(bench), "insert", "def insert(icdev, seconds=3, use=0)", seconds=3, use=0)
+    elif (folder.conformance / "meter.py").is_file():
+        _meter_fits(_meter(bench), "enter", "def enter(meter, token)", token="")
 
 
-def _meter_fits(module: ModuleType) -> None:
-    what, wanted = "conformance/meter.py", "def insert(icdev, seconds=3, use=0)"
-    insert: Any = getattr(module, "insert", None)
-    demand(callable(insert), what, wanted, "no such function")
+def _meter(bench: Bench) -> ModuleType:
     try:
-        inspect.signature(insert).bind(None, seconds=3, use=0)
+        return load_python(bench.folder.conformance / "meter.py")
+    except ConfigFault as fault:
+        raise RuleBroken("conformance/meter.py", "a module that can be loaded", str(fault)) from fault
+
+
+def _zones_in_words(chip: Chip) -> str:
+    return "zones in order: " + ", ".join(f"zone {number} {zone.size} bytes" for number, zone in chip.own)
+
+
+def _meter_fits(module: ModuleType, name: str, wanted: str, **arguments: object) -> None:
+    """The function that plays the meter can be called as §9, or for keypads docs/add-a-vendor.md, says."""
+    what = "conformance/meter.py"
+    function: Any = getattr(module, name, None)
+    demand(callable(function), what, wanted, "no such function")
+    try:
+        inspect.signature(function).bind(None, **arguments)
     except TypeError as fault:
         raise RuleBroken(what, wanted, str(fault)) from fault
 

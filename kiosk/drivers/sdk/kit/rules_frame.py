@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from kiosk.drivers.contract import DI, Command
 from kiosk.drivers.frame import Frame, Items, pack_items
 from kiosk.drivers.sdk.kit import orders, states
@@ -51,6 +53,8 @@ FAULTY_ITEMS: dict[str, tuple[int, bytes]] = {
     "0411 of five bytes": (DI.LADDER, bytes(4) + b"\1"),
     "0411 descending": (DI.LADDER, orders.u4(30_000) + orders.u4(20_000)),
 }
+
+REQUESTS_LEAST = 200
 
 FIRST: tuple[int, ...] = (DI.COUNT, DI.AMOUNT, DI.ENERGY, DI.SALE)
 WHO: tuple[int, ...] = (DI.CUSTOMER, DI.METER)
@@ -111,6 +115,57 @@ def rule_item_faults(bench: Bench) -> None:
         _expect(bench, command, packed + bytes.fromhex("0503000541"), 0x01, f"{name} with an item cut short")
         for fault, (di, value) in FAULTY_ITEMS.items():
             _expect(bench, command, pack_items({**good, di: value}), 0x01, f"{name} with {fault}")
+
+
+def rule_any_request(bench: Bench) -> None:
+    """Requests changed by chance: no answer where the frame is broken, 01 or 02 where its DATA is no run of items,
+    else any answer at all; never a crash."""
+    rng, good = bench.rng("requests"), list(requests(bench).items()) or [(int(Command.DESCRIBE), Items())]
+    port, tried = _port(bench), max(REQUESTS_LEAST, bench.images // 10)
+    for number in range(tried):
+        if number % 50 == 0:
+            bench.progress(f"request {number} of {tried}, changed by chance")
+        command, items = rng.choice(good)
+        data = bytearray(pack_items(items))
+        _spoil(data, rng)
+        whole = Frame(command, bytes(data[:2048])).encode()
+        what = f"{Command(command).name} with its DATA changed by chance"
+        answer = _parsed(bench.raw(whole, port), command, what, "an answer")
+        if not _is_run_of_items(whole):
+            demand(answer.error in (0x01, 0x02), what, "error 01", answer.said, "§1: faults inside DATA")
+        broken = bytearray(whole)
+        broken[rng.choice((0, 1, 2, 3, len(broken) - 2, len(broken) - 1))] ^= 1 << rng.randrange(8)
+        raw = bench.raw(bytes(broken), port)
+        demand(raw == b"" or _is_frame(bytes(broken)), "a frame changed in one bit", "no answer", raw.hex(" "))
+
+
+def _spoil(data: bytearray, rng: random.Random) -> None:
+    """Flips, inserts, takes away, doubles; lengths are hit as often as values."""
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        at, way = rng.randrange(len(data) + 1), rng.randrange(4)
+        if way == 0 and at < len(data):
+            data[at] ^= 1 << rng.randrange(8)
+        elif way == 1:
+            data[at:at] = rng.randbytes(rng.randrange(1, 9))
+        elif way == 2:
+            del data[at : at + rng.randrange(1, 9)]
+        else:
+            data[at:at] = data[: rng.randrange(1, 40)]
+
+
+def _is_frame(raw: bytes) -> bool:
+    try:
+        return Frame.decode(raw).command <= 0x3F
+    except ValueError:
+        return False
+
+
+def _is_run_of_items(raw: bytes) -> bool:
+    try:
+        Frame.decode(raw).items()
+    except ValueError:
+        return False
+    return True
 
 
 def rule_missing_items(bench: Bench) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from kiosk.drivers.contract import DI, Command
 from kiosk.drivers.sdk.kit import orders, states
 from kiosk.drivers.sdk.kit.answer import Answer
-from kiosk.drivers.sdk.kit.bench import Bench, Scene
+from kiosk.drivers.sdk.kit.bench import Bench
+from kiosk.drivers.sdk.kit.notes import Scene
 from kiosk.drivers.sdk.kit.verdict import NotOffered, demand
 
 

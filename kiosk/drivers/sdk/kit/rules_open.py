@@ -129,7 +129,7 @@ def rule_repeat(bench: Bench) -> None:
         if DI.SALE in items:
             changed[DI.SALE] = bytes(16)
         what_done = f"{Command(command).name} repeated on a card “{name}” with another 0501–0504 and a wrong password"
-        answer = bench.accept(command, changed, what_done, password="!")
+        answer = bench.accept(command, changed, what_done, password=bench.idle_password)
         demand(bench.seen.writes == 0, what_done, "nothing written", f"{bench.seen.writes} writes")
         carries_read(bench, answer, what_done)
 

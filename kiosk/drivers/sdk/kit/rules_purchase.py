@@ -7,7 +7,8 @@ from dataclasses import replace
 from kiosk.drivers.contract import DI, Command
 from kiosk.drivers.frame import Items
 from kiosk.drivers.sdk.kit import orders, states
-from kiosk.drivers.sdk.kit.bench import Bench, Scene
+from kiosk.drivers.sdk.kit.bench import Bench
+from kiosk.drivers.sdk.kit.notes import Scene
 from kiosk.drivers.sdk.kit.orders import Bought
 from kiosk.drivers.sdk.kit.rules_card import expect, same_card
 from kiosk.drivers.sdk.kit.rules_open import carries_read, value_stands
@@ -55,9 +56,14 @@ def rule_same_count(bench: Bench) -> None:
     for way, items in ways.items():
         bench.enter("pending")
         # “where nothing is to be written, tries and password are not looked at” (§4.9)
-        answer = bench.accept(Command.PURCHASE, items, title + way, password="!")
+        answer = bench.accept(Command.PURCHASE, items, title + way, password=bench.idle_password)
         demand(bench.seen.writes == 0, title + way, "nothing written", f"{bench.seen.writes} writes")
         carries_read(bench, answer, title + way)
+    bench.enter("pending")
+    bench.driver.restart()  # the kiosk asks again after a power cut: the driver remembers nothing but the card
+    again = f"{title} to a driver just started"
+    bench.accept(Command.PURCHASE, orders.purchase(scene.person, what), again, password=bench.idle_password)
+    demand(bench.seen.writes == 0, again, "nothing written", f"{bench.seen.writes} writes")
 
 
 def rule_same_count_other_value(bench: Bench) -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from kiosk.drivers.contract import DI, Command
 from kiosk.drivers.sdk.kit import orders, states
-from kiosk.drivers.sdk.kit.bench import Bench, Scene
+from kiosk.drivers.sdk.kit.bench import Bench
+from kiosk.drivers.sdk.kit.notes import Scene
 from kiosk.drivers.sdk.kit.orders import Bought
 from kiosk.drivers.sdk.kit.rules_card import expect, makers, mark_matches, same_card
 from kiosk.drivers.sdk.kit.rules_open import carries_read, value_stands
@@ -45,12 +46,12 @@ def rule_reverse_repeat(bench: Bench) -> None:
             continue
         bench.accept(Command.REVERSE, items, f"REVERSE on a card “{name}”")
         title = f"REVERSE repeated on a card “{name}”"
-        answer = bench.accept(Command.REVERSE, items, title, password="!")
+        answer = bench.accept(Command.REVERSE, items, title, password=bench.idle_password)
         demand(bench.seen.writes == 0, title, "nothing written", f"{bench.seen.writes} writes")
         carries_read(bench, answer, title)
     for name, scene in _scenes(bench, ("started", "taken")):
         absent = orders.reverse(scene.person, states.bought(bench, scene.last + 1))
-        bench.accept(Command.REVERSE, absent, f"REVERSE of last + 1 on a card “{name}”", password="!")
+        bench.accept(Command.REVERSE, absent, f"REVERSE of last + 1 on a card “{name}”", password=bench.idle_password)
         demand(bench.seen.writes == 0, "REVERSE of last + 1", "nothing written", f"{bench.seen.writes} writes")
 
 
@@ -122,7 +123,7 @@ def rule_clear_blank(bench: Bench) -> None:
     """CLEAR of a blank card succeeds and writes nothing, whatever numbers and password come with it."""
     bench.need(Command.CLEAR)
     scene = bench.enter("blank")
-    bench.accept(Command.CLEAR, orders.clear(scene.person, 7), "CLEAR of a blank card", password="!")
+    bench.accept(Command.CLEAR, orders.clear(scene.person, 7), "CLEAR of a blank card", password=bench.idle_password)
     demand(bench.seen.writes == 0, "CLEAR of a blank card", "nothing written", f"{bench.seen.writes} writes")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kiosk.drivers.sdk.kit.bench import Bench
-from kiosk.drivers.sdk.kit.verdict import Exchange, demand
+from kiosk.drivers.sdk.kit.verdict import Exchange, NotOffered, demand
 
 
 def rule_forms(bench: Bench) -> None:
@@ -21,7 +21,7 @@ def rule_no_unmeant_writes(bench: Bench) -> None:
 def rule_own_bytes_only(bench: Bench) -> None:
     """Only the user's bytes changed. The contract does not forbid to protect some of them; it is remarked."""
     bench.need_card()
-    if bench.notes.protected and bench.folder.chip is not None and bench.folder.chip.counts_tries:
+    if bench.notes.protected:
         bench.remarks.append("protection bits were written: what they lock stays as it is, after CLEAR too")
     _none(bench, bench.notes.outside, "changes within the user's bytes only")
 
@@ -29,6 +29,8 @@ def rule_own_bytes_only(bench: Bench) -> None:
 def rule_read_presents_nothing(bench: Bench) -> None:
     """READ presented no secret (families that can be read without)."""
     bench.need_card()
+    if bench.memory is not None and not bench.memory.free:
+        raise NotOffered("the family cannot be read without a secret")
     _none(bench, bench.notes.read_verifies, "no secret presented by READ")
 
 

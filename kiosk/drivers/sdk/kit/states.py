@@ -11,7 +11,8 @@ from dataclasses import replace
 from kiosk.drivers.contract import DI, Command
 from kiosk.drivers.frame import Items
 from kiosk.drivers.sdk.kit import orders
-from kiosk.drivers.sdk.kit.bench import Bench, Scene
+from kiosk.drivers.sdk.kit.bench import Bench
+from kiosk.drivers.sdk.kit.notes import Scene
 from kiosk.drivers.sdk.kit.orders import Bought, Person
 from kiosk.drivers.sdk.kit.verdict import Blocked, NotOffered, demand
 

@@ -65,6 +65,8 @@ class Verdict:
     hint: str = ""
     calls: tuple[Exchange, ...] = field(default=())
     card: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()  # the rule holds; this could be better
+    parts: tuple[str, str, str] | None = None  # of ``why``: what was done, what was expected, what came
 
 
 def demand(holds: bool, what: str, expected: str, got: str, hint: str = "") -> None:

@@ -1,7 +1,7 @@
 """NLT 宁立通, vendor code 0002: a CPU card that counts money. A sample driver, from contract 1 alone; copy it.
 
 The card: MF 3F00, DF DF01, four transparent files, read freely, updated after VERIFY of PIN 1. It is laid out like the
-State Grid user card as far as that can keep the contract; docs/sample-vendors.md has the tables and says what is ours.
+State Grid user card as far as that can keep the contract; docs/sample-vendors/nlt.md says what is ours.
 A frame is ``68 · code 1 · length 2 · content · CS 1 · 16``, CS the sum of code, length and content::
 
     81  parameters  frame 01: type 1 · flags 1 · mark "NLT" 01 · 6 unused · alarm 1, alarm 2 BCD 4 · CT, PT BCD 3

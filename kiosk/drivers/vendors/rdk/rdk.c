@@ -1,6 +1,6 @@
 /* RDK 阿迪克, vendor code 0001: an SLE4442 card that counts energy. A sample driver, from contract 1 alone; copy it.
  *
- * The card (docs/sample-vendors.md has the same as a table; layout and codes are our own). Numbers are high byte first,
+ * The card (docs/sample-vendors/rdk.md has the same as a table; layout and codes are our own). Numbers are high byte first,
  * digit strings are packed BCD filled up with F behind a byte that says how many digits there are.
  *
  *   32  mark             52 44 4B 01

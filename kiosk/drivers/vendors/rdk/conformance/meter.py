@@ -1,4 +1,4 @@
-"""The RDK meter 阿迪克电表, as far as its card knows it. Written from docs/sample-vendors.md alone, not from rdk.c.
+"""The RDK meter 阿迪克电表, as far as its card knows it. Written from docs/sample-vendors/rdk.md alone.
 
 The rules of the meter:
 

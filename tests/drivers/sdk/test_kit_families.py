@@ -1,0 +1,136 @@
+"""The kit on every memory family there is: zones, keys, pages, words; what is right passes, what is wrong is found."""
+
+from __future__ import annotations
+
+import pytest
+from kit_bench import InThisProcess, failed, no_cpu_card, verdicts_of
+from zoned import Zoned, zoned_folder
+
+from kiosk.devices.reader.virtual.blank import memory_card
+from kiosk.drivers.sdk import CardPortError
+from kiosk.drivers.sdk.kit import states
+from kiosk.drivers.sdk.kit.bench import Bench
+from kiosk.drivers.sdk.kit.folder import load_folder
+from kiosk.drivers.sdk.kit.layout import layout_of
+from kiosk.drivers.sdk.kit.rules import RULES, run
+from kiosk.drivers.sdk.kit.verdict import Outcome
+from kiosk.model.card import CardType
+from kiosk.model.chip import CHIPS
+
+TOO_SMALL = (CardType.AT24C01, CardType.AT88SC102)  # for TST's card, which takes 156 bytes
+FAMILIES = [kind for kind in CHIPS if kind not in TOO_SMALL]
+QUICK = (CardType.AT24C04, CardType.AT88SC153, CardType.MIFARE1K)
+UNMADE = "rule_tear_purchase rule_tear_open rule_tear_reissue rule_tear_reverse rule_tear_clear rule_tear_marking"
+
+
+class Restarted(InThisProcess):
+    """Zoned drivers are told their family."""
+
+    def restart(self) -> None:
+        self.driver = type(self.driver)(self.driver.kind)
+
+
+def prefix_only(type_name: str, image: bytes, secret: bytes):
+    """A chip that leaves nothing but prefixes, as TST's layout asks for."""
+    card = memory_card(type_name, image, secret)
+    card.tear_ways = ("old",)
+    return card
+
+
+def bench_of(tmp_path, kind: CardType, driver=None, images: int = 40, card_maker=prefix_only) -> Bench:
+    folder = load_folder(zoned_folder(tmp_path / "tst", kind))
+    return Bench(folder, Restarted(driver or Zoned(kind)), card_maker, no_cpu_card, states.make, images=images)
+
+
+def rules(*names: str):
+    return tuple(rule for rule in RULES if rule.check.__name__ in names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FAMILIES, ids=lambda kind: kind.name)
+def test_a_driver_passes_on_its_family(tmp_path, kind):
+    verdicts = verdicts_of(bench_of(tmp_path, kind))
+    assert failed(verdicts) == {}
+    assert [each.why for each in verdicts if each.outcome is Outcome.BLOCKED] == []
+    offered_not = {each.rule.check.__name__ for each in verdicts if each.outcome is Outcome.NOT_OFFERED}
+    chip = CHIPS[kind]
+    assert ("rule_one_try_left" in offered_not) == (not chip.counts_tries)
+    assert ("rule_secret_refused" in offered_not) == (not chip.secrets)
+    assert ("rule_read_presents_nothing" in offered_not) == (kind is CardType.MIFARE1K)
+
+
+@pytest.mark.parametrize("kind", QUICK, ids=lambda kind: kind.name)
+def test_the_first_rules_on_a_family_of_each_kind(tmp_path, kind):
+    names = ("rule_conformance_files", "rule_unmarked", "rule_other_mark", "rule_purchase", "rule_any_bytes",
+             "rule_secret_refused", "rule_malformed_password", "rule_own_bytes_only")  # fmt: skip
+    verdicts = list(run(bench_of(tmp_path, kind), rules(*names)))
+    assert failed(verdicts) == {}
+    assert sum(each.outcome is Outcome.PASSED for each in verdicts) >= 6
+
+
+@pytest.mark.parametrize("kind", [CardType.AT24C04, CardType.MIFARE1K], ids=lambda kind: kind.name)
+def test_what_a_family_does_to_a_torn_page_or_block_is_no_excuse(tmp_path, kind):
+    # TST's mark, kind and records share pages and blocks, and a torn one may take its neighbours with it
+    (verdict,) = run(bench_of(tmp_path, kind, card_maker=memory_card), rules("rule_tear_purchase"))
+    assert verdict.outcome is Outcome.FAILED
+    assert (
+        "what was being written left in part" in verdict.why or "left as garbage" in verdict.why or "FF" in verdict.why
+    )
+
+
+class WritesPastItsZones(Zoned):
+    """Rewrites a byte of the maker's or of the chip's own, which no driver may."""
+
+    def act(self, icdev, command, data, password):
+        answer = super().act(icdev, command, data, password)
+        if command == 0x13:
+            try:
+                icdev.verify(0, bytes.fromhex(password)[: CHIPS[self.kind].secrets[0]])
+                icdev.write(*{CardType.SLE4428: (0, 9), CardType.AT88SC1604: (0, 4)}[self.kind], b"\x33")
+            except CardPortError:
+                return answer
+        return answer
+
+
+@pytest.mark.parametrize("kind", [CardType.SLE4428, CardType.AT88SC1604], ids=lambda kind: kind.name)
+def test_bytes_that_are_not_the_vendors_are_watched_in_every_zone(tmp_path, kind):
+    tried = rules("rule_purchase", "rule_own_bytes_only")
+    assert failed(list(run(bench_of(tmp_path, kind, WritesPastItsZones(kind)), tried))).keys() >= {
+        "rule_own_bytes_only"
+    }
+    assert failed(list(run(bench_of(tmp_path / "good", kind), tried))) == {}
+
+
+@pytest.mark.parametrize("kind", CHIPS, ids=lambda kind: kind.name)
+def test_an_image_read_is_the_image_it_was_made_of(tmp_path, kind):
+    bench = bench_of(tmp_path, kind) if kind not in TOO_SMALL else None
+    layout = layout_of(CHIPS[kind], CHIPS[kind].image_size)
+    assert len(layout.places) == sum(zone.end - zone.first for _, zone in CHIPS[kind].own)
+    assert layout.size == CHIPS[kind].image_size
+    if bench is None:
+        return
+    memory = bench.memory
+    user = bytes(at % 251 for at in range(len(memory.layout.places)))
+    card = memory.changed(memory.blank(), user)
+    assert memory.user(card) == user
+    assert memory.user(memory.foreign(card)) == user
+    zone, addr = memory.layout.places[7]
+    assert memory.user(memory.poked(card, zone, addr, b"\xee")) == user[:7] + b"\xee" + user[8:]
+
+
+def test_trailers_are_kept_and_keys_taken_from_them(tmp_path):
+    bench = bench_of(tmp_path, CardType.MIFARE1K)
+    blank = bench.folder.blank
+    card = bench.memory.filled(0x00)
+    assert bench.memory.image(card)[48:64] == blank[48:64]
+    assert card.image()[112:128] == blank[112:128]
+    assert bench.memory.opens(bench.memory.blank())
+    assert not bench.memory.opens(bench.memory.foreign(bench.memory.blank()))
+
+
+def test_rows_of_a_report_tell_the_zone(tmp_path):
+    bench = bench_of(tmp_path, CardType.AT88SC153)
+    rows = bench.memory.rows(bench.memory.image(bench.memory.blank()))
+    assert rows[0] == "zone 0"
+    assert rows[1].startswith("     0  54 53 54 31 ff")
+    assert [row for row in rows if row.startswith("zone")] == ["zone 0", "zone 1", "zone 2"]
