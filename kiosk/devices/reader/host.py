@@ -148,7 +148,7 @@ class CardReader:
                 self._perform(self._orders.get(), service, name)
 
     def _first_order(self, service: Service, name: str) -> None:
-        """Whoever heard of a new card asks for it at once: sooner than pcscd's waiting, once begun, can be cancelled."""
+        """Whoever heard of a new card asks for it at once, when pcscd's waiting, just begun, cannot be cancelled."""
         with suppress(queue.Empty):
             self._perform(self._orders.get(timeout=FIRST_ORDER_S), service, name)
 

@@ -95,7 +95,7 @@ class At88sc102(BitWritten):
         return sum(byte.bit_count() for byte in self._map[ERASES.start : ERASES.stop])
 
     def erase_zone(self, which: int, key: bytes) -> None:
-        """The reader presents an erase key and erases at once; a wrong one changes nothing but EC2. −5 no erase left."""
+        """The reader presents an erase key and erases; a wrong one changes nothing but EC2. −5 no erase left."""
         self._alive()
         run = ZONES[which]
         if not self._verified or not self.issued or self.locked(run.start):
