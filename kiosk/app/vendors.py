@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from kiosk.drivers.driver import Driver
@@ -27,6 +28,9 @@ def open_drivers(vault: Path, registry: Registry, lend_line: LendLine | None) ->
 
 def describe_all(registry: Registry, drivers: Mapping[str, Driver]) -> dict[str, Vendor]:
     """Each vendor as its driver describes itself; one that cannot now is asked again when a card of it is put in."""
+    for driver in drivers.values():
+        with suppress(KioskError):  # it says so again when it is asked
+            driver.process.prepare()  # all at once: they start side by side
     vendors = {}
     for manifest in registry.manifests:
         code = manifest.vendor.code
