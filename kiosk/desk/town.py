@@ -23,6 +23,16 @@ from kiosk.ledger.note import Note, Signature, Signer
 
 DOMAIN, REGION, TERMINAL = "power.example", "420100", "0007"
 WINDOW_AT = "left = 0\ntop = 40"
+LISTS = """\
+[prices]
+file = "prices.note"
+vkey_file = "prices.vkey"
+
+[customers]
+file = "customers.txt"
+note = "customers.note"
+vkey_file = "prices.vkey"
+"""
 PRICES = (5600, 5283, 6120, 4980)  # 0.0001 yuan per kWh, one vendor after the other
 
 
@@ -173,15 +183,7 @@ path = {json.dumps(str(town.acceptor_line))}
 [printer]
 path = {json.dumps(str(town.printer_line))}
 
-[prices]
-file = "prices.note"
-vkey_file = "prices.vkey"
-
-[customers]
-file = "customers.txt"
-note = "customers.note"
-vkey_file = "prices.vkey"
-
+{LISTS}
 [vendors]
 folders = [{folders}]
 

@@ -99,10 +99,11 @@ class Pages:
 
 
 def _energy(entry: Entry) -> int:
-    """0.01 kWh that a verified write put on a card."""
-    if entry.kind != "write.done":
+    """0.01 kWh that a verified write put on a card; below zero what a reversal took off and paid back."""
+    reversal = entry.kind == "card.done" and bool(entry.post)
+    if entry.kind != "write.done" and not reversal:
         return 0
     energy = entry.data.get("energy")
     if type(energy) is not int or not 0 <= energy <= FEN_MAX:
-        raise LedgerFault("L-501", f"write.done with energy {energy!r}")
-    return energy
+        raise LedgerFault("L-501", f"{entry.kind} with energy {energy!r}")
+    return -energy if reversal else energy

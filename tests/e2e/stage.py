@@ -22,17 +22,18 @@ from kiosk.ledger.note import Vkey
 from kiosk.model.card import Unit
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT = {path.parent.name: path.parent for path in (ROOT / "build" / "vendors").glob("*/vendor.toml")}
+BUILT = {path.parent.name: path.parent for path in sorted((ROOT / "build" / "vendors").glob("*/vendor.toml"))}
 VENDORS = {name: folder for name, folder in BUILT.items() if has_cards(load_manifest(folder))}
 KEYPADS = {name: folder for name, folder in BUILT.items() if load_manifest(folder).keypad}
+PLAYED = ("nlt", "rdk")  # a CPU card served in Python, a memory card served in C: most accidents ask no further
 PATIENCE_S = 40
 
 
-def set_up(folder, vendors, changes="", others=(), **more):
+def set_up(folder, vendors, changes="", others=(), reader="pcsc"):
     """A world with these vendors' cards, and a validator in a hurry. The kiosk serves the ``others``, too."""
-    town = lay_out(folder, (*vendors, *others), folder / "screens", changes)
+    town = lay_out(folder, (*vendors, *others), folder / "screens", changes, reader)
     town = replace(town, vendors=town.vendors[: len(vendors)])
-    return World(town, offscreen=True, validator=Validator(timings=Timings().faster(6)), **more)
+    return World(town, offscreen=True, validator=Validator(timings=Timings().faster(6)))
 
 
 class Power:

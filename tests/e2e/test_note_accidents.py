@@ -7,7 +7,7 @@ from kiosk.devices.acceptor.ccnet.validator import Phase
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 NOTE_FEN = 2000
-VENDOR = sorted(VENDORS)[0]
+VENDOR = "nlt"
 
 
 def blackout(world, power, moment):

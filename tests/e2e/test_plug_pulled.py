@@ -3,7 +3,7 @@
 import pytest
 import zxingcpp
 from PIL import Image
-from stage import KEYPADS, VENDORS, Customer, Eyes, entries, nothing_is_lost, slips_are_genuine, sums
+from stage import KEYPADS, PLAYED, VENDORS, Customer, Eyes, entries, nothing_is_lost, slips_are_genuine, sums
 
 from kiosk.desk.customer import Caller
 from kiosk.desk.script import slip_shows
@@ -17,7 +17,7 @@ PATIENCE_S = 40
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("vendor", ["nlt", "rdk"])
+@pytest.mark.parametrize("vendor", PLAYED)
 def test_no_fen_and_no_credit_is_lost_or_doubled(stage, vendor, when):
     world, power = stage(VENDORS[vendor], office=False)  # no other writes to the ledger than the visit's
     power.start()

@@ -1,4 +1,4 @@
-"""`make run SCRIPT=1` as the README says, with a third vendor's folder added and no code changed."""
+"""`make run SCRIPT=1` as the README says, with one more vendor's folder added and no code changed; a serial reader."""
 
 import json
 import subprocess
@@ -7,25 +7,34 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from stage import ROOT
+from stage import BUILT, KEYPADS, ROOT, VENDORS, Customer, nothing_is_lost
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "drivers" / "sdk"))
 
 from kit_bench import write_folder
 
+from kiosk.drivers.manifest import load_manifest
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+NOTES_FEN = 5000  # what the script pays in a visit
+
+
+def abbrs(folders):
+    return [load_manifest(folder).vendor.abbr for folder in folders]
 
 
 def test_a_visit_per_vendor_leaves_what_the_readme_names(tmp_path):
-    third = write_folder(tmp_path / "tst")
-    command = [sys.executable, "-m", "kiosk", "demo", "--script", "--folder", tmp_path, "--vendor", third]
+    one_more = write_folder(tmp_path / "tst")
+    served = abbrs([*VENDORS.values(), one_more, *KEYPADS.values()])  # cards first
+    assert set(abbrs(BUILT.values())) - set(served) == {"YHD"}  # an old driver has no place at a PC/SC reader
+    command = [sys.executable, "-m", "kiosk", "demo", "--script", "--folder", tmp_path, "--vendor", one_more]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     out = tmp_path / "demo"
     summary = json.loads((out / "summary.json").read_text())
-    assert [visit["vendor"] for visit in summary["visits"]] == ["NLT", "RDK", "TST"]
-    assert summary["disagreements"] == [] and summary["balances_fen"]["cash:box"] == 15_000
-    for number in (1, 2, 3):
+    assert [visit["vendor"] for visit in summary["visits"]] == served
+    assert summary["disagreements"] == [] and summary["balances_fen"]["cash:box"] == len(served) * NOTES_FEN
+    for number in range(1, len(served) + 1):
         assert Image.open(out / f"receipt-{number}.png").width == 576
         assert (out / f"receipt-{number}.txt").read_text().startswith("PK1:")
     for name in ("export/checkpoint", "export/checkpoint.hq", "kiosk.vkey", "hq.vkey"):
@@ -35,3 +44,12 @@ def test_a_visit_per_vendor_leaves_what_the_readme_names(tmp_path):
     keys = ["--key", str(out / "kiosk.vkey")]
     verify = [sys.executable, "-m", "kiosk", "ledger", "verify", str(out / "export"), *keys]
     assert subprocess.run(verify, cwd=ROOT, capture_output=True).returncode == 0
+
+
+def test_a_card_of_the_old_kind_is_served_at_a_serial_reader(stage):
+    world, power = stage(BUILT["yhd"], reader="serial")
+    (card,) = world.cards
+    power.start()
+    assert Customer(world, card, (NOTES_FEN,)).visit() == "done-zh-CN"
+    assert card.reading().amount_fen == NOTES_FEN
+    assert nothing_is_lost(world, card) == 0

@@ -46,9 +46,10 @@ class Asked:
     region: str = ""
     count: int | None = None
     fen: int = 0
-    centi_kwh: int | None = None  # where the price list shall not decide
+    centi_kwh: int | None = None  # of a purchase made before: a sale's is the price list's
     bag: str = ""  # the numbered bag that takes or gives the cash
     insist: bool = False
+    proven: bool = False  # a reversal that was cut off and is off the card: only its cash is still to be paid
     settings: Mapping[DI, Value] = field(default_factory=dict)
 
     @property
@@ -168,7 +169,7 @@ def _reverse(asked: Asked, vendor: Vendor, card: CardReading | None, price: Pric
     if not asked.bag:
         raise ValueError("say which bag the cash is paid back from (--bag)")
     count = asked.count if asked.count is not None else card.count
-    same = count == card.count  # else it is gone already, and an earlier order says what it was
+    same = count == card.count and not asked.proven  # else it is gone, and an earlier order says what it was
     fen = card.amount_fen if same and card.amount_fen is not None else asked.fen
     energy = card.energy_centi_kwh if same and card.energy_centi_kwh is not None else asked.centi_kwh
     if energy is None:
@@ -185,6 +186,8 @@ def _sold(asked: Asked, vendor: Vendor, values: dict[DI, Value], price: Price | 
         raise CardRefused("C-113", f"there is no price for {vendor.abbr}")
     if not asked.bag:
         raise ValueError("say which bag takes the cash (--bag)")
+    if asked.centi_kwh is not None:
+        raise ValueError("the price list says what a sale buys (no --kwh)")
     if not vendor.amount_min_fen <= asked.fen <= vendor.amount_max_fen:
         low, high = Money(vendor.amount_min_fen), Money(vendor.amount_max_fen)
         raise ValueError(f"{vendor.abbr} sells from {low} to {high} at a time")

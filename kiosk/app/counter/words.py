@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--region", default="", help="区域码; default: the vendor's first")
     made.add_argument("--count", type=int, help="购电次数, of a lost card (reissue), or to be taken back (reverse)")
     made.add_argument("--yuan", type=hundredths, default=0, help="金额: paid for a purchase, or on the lost card")
-    made.add_argument("--kwh", type=hundredths, help="电量; default: by the price list")
+    made.add_argument("--kwh", type=hundredths, help="电量 of a purchase made before; default: by the price list")
     made.add_argument("--bag", type=_bag, default="", help="钞袋号: takes the cash, or pays it back")
     made.add_argument("--setting", action="append", default=[], metavar="NAME=VALUE", help=", ".join(SETTINGS))
     made.add_argument("--price", action="append", default=[], metavar="PERIOD,STEP=YUAN", help="0410 电价")

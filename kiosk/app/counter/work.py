@@ -5,17 +5,19 @@ call is made again on the card powered afresh: contract 1 §4.5 and §4.7 make t
 or as after, and a repeated call changes nothing. If the card is gone it stays "unknown", and the operator is told to
 give the same order again with the same card.
 
-What a reversal pays back is booked once: by the run that saw the purchase on the card, or by a later run of an order
-that the ledger knows as not ended.
+What a reversal pays back is booked once. One is begun only while its purchase waits on the card. If it is cut off, a
+count on the card below the purchase's, another purchase in its place, or a sale of ours that began below it proves that
+it took effect: then only the cash is still to be paid. Until it has ended, and while the kiosk has a write of its own
+to settle on a card, no other work may change what the card says about it (C-117).
 """
 
 from __future__ import annotations
 
 import queue
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kiosk.app.counter import records
 from kiosk.app.counter.plan import MAKING, Asked, Plan, check_region
@@ -30,11 +32,14 @@ from kiosk.drivers.identify import identify
 from kiosk.drivers.items import Value, Values
 from kiosk.drivers.manifest import Manifest
 from kiosk.drivers.registry import Registry, vendor_of
+from kiosk.drivers.request import request
 from kiosk.ledger.entry import Draft, Entry
 from kiosk.ledger.journal import Journal
-from kiosk.model.card import CardReading, Vendor
+from kiosk.ledger.kinds import CLOSED
+from kiosk.model.card import CardReading, PurchaseState, Vendor
+from kiosk.model.cardport import CardPortError
 from kiosk.model.clock import Clock
-from kiosk.model.errors import CardFault, CardRefused, ConfigFault, DeviceFault, KioskError
+from kiosk.model.errors import CardFault, CardRefused, ConfigFault, DeviceFault, KioskError, LedgerFault
 from kiosk.sale import entries
 from kiosk.sale.books import Memory, fold
 from kiosk.sale.state import Books, Outcome, Sale
@@ -72,16 +77,35 @@ class Ended:
 
 @dataclass
 class Unfinished:
-    """Orders that were intended and have no end in the ledger, by what they were."""
+    """Orders that were intended and have no end in the ledger, by what they were. A sale's ends with the sale.
+
+    ``gone``: reversals among them that took effect, for a later sale found the card's count below theirs.
+    """
 
     orders: dict[tuple[object, ...], Entry] = field(default_factory=dict)
+    gone: set[tuple[object, ...]] = field(default_factory=set)
 
     def see(self, entry: Entry) -> None:
         """One more entry."""
+        data = entry.data
         if entry.kind == "card.intended":
-            self.orders[_key(entry.data)] = entry
-        elif entry.kind == "card.done" or (entry.kind == "card.failed" and entry.data["card"] == "unchanged"):
-            self.orders.pop(_key(entry.data), None)
+            self.orders[_key(data)] = entry
+        elif entry.kind == "card.done" or (entry.kind == "card.failed" and data["card"] == "unchanged"):
+            self._end(_key(data))
+        elif entry.kind == "sale.opened":
+            reversed_ = ("reverse", data["vendor"], data["customer"], data["meter"], data["count"] + 1)
+            self.gone |= {reversed_} & self.orders.keys()
+        elif entry.kind == CLOSED:
+            for key in [key for key, order in self.orders.items() if order.sale == entry.sale]:
+                self._end(key)
+
+    def reversals(self, vendor: str, customer: str, meter: str) -> list[tuple[object, ...]]:
+        """Keys of the reversals of this card among them."""
+        return [key for key in self.orders if key[:4] == ("reverse", vendor, customer, meter)]
+
+    def _end(self, key: tuple[object, ...]) -> None:
+        self.orders.pop(key, None)
+        self.gone.discard(key)
 
 
 def _key(data: object) -> tuple[object, ...]:
@@ -108,6 +132,7 @@ class Counter:
         self._journal, self._memory, self.unfinished = journal, memory, unfinished
         self._reader, self._heard, self._registry, self._drivers = reader, heard, registry, drivers
         self.prices, self._clock, self._terminal = prices, clock, terminal
+        self._called = False  # a driver, for this order
 
     # -- the card ---------------------------------------------------------------------------------------------------
 
@@ -160,11 +185,12 @@ class Counter:
         raise ConfigFault("F-703", f"there is no vendor {abbr!r} here")
 
     def taken_up(self, asked: Asked, card: CardReading, vendor: Vendor) -> Asked:
-        """A reversal of this card that was cut off: what it was, if the operator does not say."""
-        for key, entry in self.unfinished.orders.items():
-            if key[:4] == ("reverse", vendor.code, card.customer, card.meter) and asked.count in (None, key[4]):
-                data = entry.data
-                return replace(asked, count=data["count"], fen=data["fen"], centi_kwh=data["energy"])
+        """A reversal of this card that was cut off: what it was, and whether it is proven to have taken effect."""
+        for key in self.unfinished.reversals(vendor.code, card.customer, card.meter):
+            data = self.unfinished.orders[key].data
+            if asked.count in (None, data["count"]):
+                gone = key in self.unfinished.gone or card.count == data["count"] - 1 or _is_another(card, data)
+                return replace(asked, count=data["count"], fen=data["fen"], centi_kwh=data["energy"], proven=gone)
         return asked
 
     # -- the order --------------------------------------------------------------------------------------------------
@@ -172,29 +198,67 @@ class Counter:
     def carry_out(self, asked: Asked, found: Found, plan: Plan) -> Ended:
         """Records, calls the driver, records the end. LedgerFault when nothing could be recorded, so nothing was done.
 
-        CardRefused C-115 the driver has no such command, C-117 the terminal owes this card something already.
+        CardRefused C-107, C-112 there is nothing to take back, C-115 the driver has no such command, C-117 something
+        else of this card must be settled first; ValueError for items no card can hold. All before anything is recorded.
         """
         driver = self._drivers[plan.vendor.code]
         if plan.command not in driver.describe().commands:
             raise CardRefused("C-115", f"the driver of {plan.vendor.abbr} has no {plan.command.name}")
-        if plan.sells:
-            return self._sell(asked, found, plan)
+        self._refuse_unsettled(plan)
+        sale = secrets.token_bytes(16)
+        values = self._items(plan, sale)
+        request(plan.command, values)  # ValueError now, and not when the ledger says that it was intended
+        self._called = False
+        try:
+            if plan.sells:
+                return self._sell(asked, found, plan, sale, values)
+            if plan.command is Command.REVERSE:
+                return self._reverse(asked, found, plan, values)
+            return self._make(asked, found, plan, values)
+        except LedgerFault as fault:
+            if not self._called:
+                raise
+            return Ended({}, fault.code, str(fault), unknown=True)  # done perhaps, and its end is not recorded
+
+    def _refuse_unsettled(self, plan: Plan) -> None:
+        key, books, command = (plan.vendor.code, plan.customer, plan.meter), self._memory.books, plan.command
+        if plan.sells and (key in books.owed or key in books.doubts or books.open is not None):
+            raise CardRefused("C-117", "this terminal still owes something; start it and let it settle that first")
+        doubtful = key in books.doubts or (books.open is not None and books.open.key == key)
+        if doubtful and (command in (Command.REVERSE, Command.CLEAR) or DI.AMOUNT in plan.values):
+            raise CardRefused("C-117", "a write of ours on this card is not settled; start the kiosk first")
+        if command in (Command.OPEN, Command.CLEAR) and self.unfinished.reversals(*key):
+            raise CardRefused("C-117", "a reversal of this card has not ended; give it again first")
+
+    def _make(self, asked: Asked, found: Found, plan: Plan, values: dict[DI, Value]) -> Ended:
         again = records.intended(None, asked, plan)
-        taken_up = _key(again.data) in self.unfinished.orders
+        how = "found" if _key(again.data) in self.unfinished.orders else "written"
         self._append(again)
-        values, error, unchanged = self._call(found.session, plan, None)
+        said, error, unchanged = self._call(found.session, plan, values)
         if error is not None:
             self._append(records.failed(None, asked, plan, error.code, unchanged=unchanged))
             return Ended({}, error.code, str(error), not unchanged)
-        gone = plan.command is Command.REVERSE and (taken_up or _holds(found.card, plan))
-        self._append(records.done(None, asked, plan, "found" if taken_up else "written", took_back=gone))
-        return Ended(values, hand_out_fen=plan.pays_back_fen if gone else 0)
+        self._append(records.done(None, asked, plan, how, took_back=plan.command is Command.REVERSE))
+        return Ended(said, hand_out_fen=plan.pays_back_fen)
 
-    def _sell(self, asked: Asked, found: Found, plan: Plan) -> Ended:
-        key = (plan.vendor.code, plan.customer, plan.meter)
-        if key in self._memory.books.owed or key in self._memory.books.doubts or self._memory.books.open is not None:
-            raise CardRefused("C-117", "this terminal still owes something; start it and let it settle that first")
-        sale = secrets.token_bytes(16)
+    def _reverse(self, asked: Asked, found: Found, plan: Plan, values: dict[DI, Value]) -> Ended:
+        """The driver is called only while the purchase waits on the card; so an order without an end is worth cash."""
+        again, card = records.intended(None, asked, plan), found.card
+        assert card is not None, "a card that could not be read"
+        if asked.proven:
+            self._append(again, records.done(None, asked, plan, "found", took_back=True))
+            return Ended(found.values, hand_out_fen=plan.pays_back_fen)
+        if card.pending and card.count == plan.count:
+            return self._make(asked, found, plan, values)
+        if card.state is PurchaseState.UNKNOWN:
+            raise CardRefused("C-107", "the card's write-back is damaged: nobody can tell what the meter has taken")
+        if card.count == plan.count - 1 and not card.pending:
+            return Ended(found.values)  # it is not there, and nothing is owed for it
+        if _key(again.data) in self.unfinished.orders and card.count >= plan.count:
+            self._append(records.failed(None, asked, plan, "C-112", unchanged=True))  # the meter has it
+        raise CardRefused("C-112", f"no purchase {plan.count} waits on the card; its last is {card.count}")
+
+    def _sell(self, asked: Asked, found: Found, plan: Plan, sale: bytes, values: dict[DI, Value]) -> Ended:
         order = records.order(sale, plan)
         self._append(
             records.opened(sale, plan),
@@ -202,10 +266,10 @@ class Counter:
             records.intended(sale, asked, plan),
             entries.write_intended(order, 1),
         )
-        values, error, unchanged = self._call(found.session, plan, sale)
+        said, error, unchanged = self._call(found.session, plan, values)
         if error is None:
             done = entries.write_done(self._sale, order, "written")
-            return self._close("done", "", done, records.done(sale, asked, plan, "written"), values=values)
+            return self._close("done", "", done, records.done(sale, asked, plan, "written"), values=said)
         ends = [
             entries.write_failed(self._sale, order.count, error.code, unchanged=unchanged),
             records.failed(sale, asked, plan, error.code, unchanged=unchanged),
@@ -244,12 +308,15 @@ class Counter:
 
     # -- the driver -------------------------------------------------------------------------------------------------
 
-    def _call(self, session: int, plan: Plan, sale: bytes | None) -> tuple[Values, KioskError | None, bool]:
-        """What the driver read back, or why not and whether the card is surely as before."""
+    def _items(self, plan: Plan, sale: bytes) -> dict[DI, Value]:
         values: dict[DI, Value] = {**plan.values, DI.WHEN: self._clock.civil(), DI.TERMINAL: self._terminal}
         if DI.AMOUNT in values and plan.command is not Command.REVERSE:
-            values[DI.SALE] = sale or secrets.token_bytes(16)
-        driver = self._drivers[plan.vendor.code]
+            values[DI.SALE] = sale
+        return values
+
+    def _call(self, session: int, plan: Plan, values: dict[DI, Value]) -> tuple[Values, KioskError | None, bool]:
+        """What the driver read back, or why not and whether the card is surely as before."""
+        driver, self._called = self._drivers[plan.vendor.code], True
         sure = True  # that nothing has been changed so far
         error: KioskError = CardFault("C-204", "the driver is not sure")
         for _ in range(TRIES):
@@ -257,16 +324,22 @@ class Counter:
                 said = self._on_card(session, lambda card: _execute(driver, plan.command, values, card))
             except KioskError as fault:  # the card was gone before the driver was asked, or the driver did not start
                 return {}, (fault if sure else error), sure
-            if not isinstance(said, DriverRefusal):
+            if isinstance(said, DriverRefusal):
+                error = to_error(said)
+                if said.card_after is CardAfter.UNCHANGED:
+                    return {}, error, sure
+            elif _fits(plan, said):
                 return said, None, False
-            error = to_error(said)
-            if said.card_after is CardAfter.UNCHANGED:
-                return {}, error, sure
+            else:
+                error = answer.nonsense(f"success, but the count read back is {said.get(DI.COUNT)}")
             sure = False
         return {}, error, False
 
     def _on_card(self, session: int, job: Callable[[CardSession], T]) -> T:
-        return self._reader.submit(session, job).result(ANSWER_S)
+        try:
+            return self._reader.submit(session, job).result(ANSWER_S)
+        except CardPortError as fault:
+            raise CardFault("C-202", f"the card was lost while it was recognised: {fault}") from fault
 
 
 def _execute(driver: Driver, command: Command, values: dict[DI, Value], card: CardSession) -> Values | DriverRefusal:
@@ -274,6 +347,15 @@ def _execute(driver: Driver, command: Command, values: dict[DI, Value], card: Ca
     return driver.execute(command, values, card.port)
 
 
-def _holds(card: CardReading | None, plan: Plan) -> bool:
-    """Whether the purchase that shall be taken back was on the card before."""
-    return card is not None and card.pending and card.count == plan.count
+def _fits(plan: Plan, said: Values) -> bool:
+    """Whether the count read back is the one meant, for the commands that change a purchase."""
+    if DI.AMOUNT not in plan.values:
+        return True
+    return said.get(DI.COUNT) == plan.count - (plan.command is Command.REVERSE)
+
+
+def _is_another(card: CardReading, order: Mapping[str, Any]) -> bool:
+    """Whether the card's purchase has the count of the order's, and another value: its count was used again."""
+    if not card.pending or card.count != order["count"]:
+        return False
+    return card.amount_fen not in (None, order["fen"]) or card.energy_centi_kwh not in (None, order["energy"])

@@ -77,6 +77,7 @@ class Orders(queue.SimpleQueue):
 def test_the_first_order_is_done_before_the_reader_waits_again(monkeypatch):
     happened, over = queue.Queue(), threading.Event()
     monkeypatch.setattr(host, "Service", lambda: PlayedService(happened, over))
+    monkeypatch.setattr(host, "use_socket", lambda _path: None)  # a process knows one pcscd
     monkeypatch.setattr(host.queue, "SimpleQueue", Orders)
 
     def job(card):
