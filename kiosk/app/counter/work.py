@@ -331,7 +331,7 @@ class Counter:
             elif _fits(plan, said):
                 return said, None, False
             else:
-                error = answer.nonsense(f"success, but the count read back is {said.get(DI.COUNT)}")
+                error = answer.nonsense(f"success, but the count read back is {said.get(DI.COUNT)!r}")
             sure = False
         return {}, error, False
 
