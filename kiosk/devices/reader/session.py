@@ -29,7 +29,7 @@ class Session:
         self._connection, self._dialect, self._choices = connection, dialect, choices
         # pcscd may not have noticed yet that the card it powered is gone, or that it is another, whose ATR it keeps
         self._take_up()
-        self._prove()
+        self.port.still_here()  # a card that is gone raises; another one, which answers in its own way, is powered next
         connection.power_afresh()
         self.atr = connection.atr
         self.card_type: CardType | None = self._take_up()
