@@ -22,6 +22,7 @@ from kiosk.model.errors import DeviceFault
 log = logging.getLogger(__name__)
 
 _IDENTITY_LENGTH = 34
+QUIET_ROUNDS_MAX = 8  # answer_ms of listening, at most, before a question after a silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class CcnetAcceptor:
         self._thread: threading.Thread | None = None
         self._on_event: OnEvent = lambda event: None
         self._decoder = wire.Decoder()
+        self._silent = False  # the last question had no answer
 
     # ---- NoteAcceptor
 
@@ -146,6 +148,8 @@ class CcnetAcceptor:
 
     def _ask(self, link: serial.Serial, command: bytes) -> bytes | None:
         """Sends and listens; the first whole frame that comes in time is the answer."""
+        if self._silent:
+            self._listen_until_quiet(link)
         link.reset_input_buffer()  # an answer that came too late would be taken for the next one
         self._decoder.clear()
         link.write(wire.encode(command))
@@ -153,8 +157,22 @@ class CcnetAcceptor:
         while time.monotonic() < end:
             bodies = self._decoder.feed(link.read(max(1, link.in_waiting)))
             if bodies:
+                self._silent = False
                 return bodies[0]
+        self._silent = True
         return None
+
+    def _listen_until_quiet(self, link: serial.Serial) -> None:
+        """After a silence: answers still on their way are thrown away before the next question.
+
+        Else each question might get the answer to the one before it, for as long as the machine is slow; and the
+        acknowledgement of such an answer would let go the credit right behind it, which nobody has read yet.
+        """
+        quiet_s, now = self._settings.answer_ms / 1000, time.monotonic()
+        end, latest = now + quiet_s, now + QUIET_ROUNDS_MAX * quiet_s
+        while self._running and time.monotonic() < min(end, latest):
+            if link.read(max(1, link.in_waiting)):
+                end = time.monotonic() + quiet_s
 
     def _tell(self, events: list[AcceptorEvent]) -> None:
         for event in events:
