@@ -54,7 +54,7 @@ class TokenMaker:
 
     def _find(self, number: str) -> Event:
         who = self._customers.find(number)
-        if who is None or who.vendor not in self._drivers:
+        if who is None or who.vendor not in self._drivers or not self._registry.by_code(who.vendor).keypad:
             raise CardRefused("C-116", f"no customer {number} in this terminal's list")
         if who.vendor not in self._vendors:
             described = self._drivers[who.vendor].describe()

@@ -8,8 +8,8 @@ so that two terminals that cannot talk never make two tokens with the same count
     0009 30000001 71000001 420100 0
 
 One line a customer: vendor code, customer number, meter number, region, purchase count so far. A customer number
-stands in it once, whatever the vendor. The signature is checked where the file is read; this module gives the text its
-meaning.
+stands in it once, whatever the vendor; so does a meter of a vendor, for it takes each count and each minute once,
+whoever pays. The signature is checked where the file is read; this module gives the text its meaning.
 """
 
 from __future__ import annotations
@@ -60,13 +60,17 @@ def parse_customers(text: str) -> CustomerList:
     if version is None:
         mistakes.append("line 2: must be 'version' and a number from 1")
     found: dict[str, KeypadCustomer] = {}
+    meters: set[tuple[str, str]] = set()
     for number, line in enumerate(lines[2:], 3):
         row = _ROW.fullmatch(line)
         if row is None:
             mistakes.append(f"line {number}: must be vendor code, customer, meter, region, count")
         elif row[2] in found:
             mistakes.append(f"line {number}: customer {row[2]} stands twice")
+        elif (row[1], row[3]) in meters:
+            mistakes.append(f"line {number}: meter {row[3]} of vendor {row[1]} stands twice")
         else:
+            meters.add((row[1], row[3]))
             found[row[2]] = KeypadCustomer(row[1], row[2], row[3], row[4], int(row[5]))
     if mistakes or version is None:
         raise ConfigFault("F-704", "customer list: " + "; ".join(mistakes[:MISTAKES_TOLD_MAX]))

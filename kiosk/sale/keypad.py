@@ -16,7 +16,7 @@ from kiosk.model.card import CardKind, CardReading, PurchaseState
 from kiosk.sale.effects import Effect, FindCustomer, MakeToken
 from kiosk.sale.events import AskNumber, CustomerFound, CustomerUnknown, GiveNumber, Stamp
 from kiosk.sale.moves import Step, clock_of
-from kiosk.sale.state import KEYPAD, Card, Entering, Idle, Key, Refused, Sale, State
+from kiosk.sale.state import KEYPAD, Card, Entering, Idle, Key, Refused, Sale, State, Token
 
 NUMBER_DIGITS_MAX = 20
 CIVIL = "%Y%m%d%H%M%S"
@@ -60,16 +60,15 @@ def customer_unknown(state: State, event: CustomerUnknown, stamp: Stamp) -> Step
 
 def card_of(state: State, event: CustomerFound) -> Card:
     """What a card would say, from the list and from what this terminal has made since."""
-    who, made = (
-        event.customer,
-        state.books.tokens.get((event.vendor.code, event.customer.customer, event.customer.meter)),
-    )
+    who = event.customer
+    made = state.books.tokens.get((event.vendor.code, who.customer, who.meter))
+    made_count = max((token.count for token in _made_for(state, event.vendor.code, who.meter)), default=0)
     reading = CardReading(
         kind=CardKind.PURCHASE,
         region=who.region,
         customer=who.customer,
         meter=who.meter,
-        count=max(who.count, made.count if made else 0),
+        count=max(who.count, made_count),
         state=PurchaseState.NONE,
         amount_fen=made.fen if made else None,
         energy_centi_kwh=made.centi_kwh if made else None,
@@ -91,11 +90,16 @@ def when_for(state: State, card: Card, civil: str) -> str:
     """The time to ask with: now, but two minutes after the meter's last token at least; '' for a card."""
     if not card.keypad:
         return ""
-    made = state.books.tokens.get(card.key)
-    if made is None:
+    last = max((token.when for token in _made_for(state, card.vendor.code, card.reading.meter)), default="")
+    if not last:
         return civil
-    earliest = datetime.strptime(made.when, CIVIL) + APART  # noqa: DTZ007 - a meter's civil time has no zone
+    earliest = datetime.strptime(last, CIVIL) + APART  # noqa: DTZ007 - a meter's civil time has no zone
     return max(civil, earliest.strftime(CIVIL))
+
+
+def _made_for(state: State, vendor: str, meter: str) -> list[Token]:
+    """The last tokens of each customer a meter has had: it takes a count and a minute once, whoever paid."""
+    return [token for key, token in state.books.tokens.items() if (key[0], key[2]) == (vendor, meter)]
 
 
 def request_token(sale: Sale) -> tuple[Effect, ...]:

@@ -29,7 +29,7 @@ from kiosk.sale.events import (
     WriteFailed,
 )
 from kiosk.sale.moves import Step, clock_of, leave, open_sale, record
-from kiosk.sale.state import Away, Card, Checking, Done, Outcome, Paying, Printing, State, Writing
+from kiosk.sale.state import Away, Card, Checking, Done, Outcome, Paying, Printing, Starting, State, Writing
 
 WORTH_ANOTHER_TRY = frozenset({"C-201", "C-202", "C-203", "C-204", "D-301", "D-302", "D-303", "D-304"})
 
@@ -180,15 +180,19 @@ def printed(state: State, event: Printed, stamp: Stamp) -> Step:
     """The slip is out."""
     outcome = _outcome(state)
     state, recorded = record(state, entries.receipt_printed(outcome.sale.id, event.number))
-    state = replace(state, phase=Done(outcome))
-    return state, (recorded, *clock_of(state))
+    return _told(state, Done(outcome), recorded)
 
 
 def print_failed(state: State, event: PrintFailed, stamp: Stamp) -> Step:
     """The slip did not come out: the screen says what it would have said."""
     outcome = _outcome(state)
     state, recorded = record(state, entries.receipt_failed(outcome.sale.id, event.number, event.code))
-    state = replace(state, phase=Done(outcome, event.code))
+    return _told(state, Done(outcome, event.code), recorded)
+
+
+def _told(state: State, done: Done, recorded: Record) -> Step:
+    """The last page; or, where the counter was cut off in a later sale than this slip's, that sale is picked up."""
+    state = replace(state, phase=done if state.books.open is None else Starting())
     return state, (recorded, *clock_of(state))
 
 

@@ -1,9 +1,11 @@
 """Head office's signed lists as the terminal takes them: only signed, only whole, never an older one."""
 
+from dataclasses import replace
+
 import pytest
 
 from kiosk.app.lists import load_customers
-from kiosk.billing.customers import CustomerList, customers_note
+from kiosk.billing.customers import CustomerList, customers_note, parse_customers
 from kiosk.ledger.keys import make_key
 from kiosk.ledger.note import Note, Signature
 from kiosk.model.card import KeypadCustomer
@@ -70,3 +72,13 @@ def test_files_that_are_not_there(office):
     refused(folder, "No such file")
     (folder / "note").unlink()
     refused(folder, "No such file")
+
+
+def test_a_meter_stands_once():
+    """Two customers' counts of one meter would make two tokens of one count, and it takes one of them."""
+    who = LISTED.by_number["30000001"]
+    twice = CustomerList(3, {"30000001": who, "30000002": replace(who, customer="30000002")})
+    with pytest.raises(ConfigFault, match="meter 71000001 of vendor 0009 stands twice"):
+        parse_customers(twice.text())
+    other = CustomerList(3, {"30000001": who, "30000002": replace(who, customer="30000002", vendor="000A")})
+    assert parse_customers(other.text()) == other

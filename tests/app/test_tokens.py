@@ -98,3 +98,15 @@ def test_no_digits(told, made, code):
     tokens.make_token("0009", ORDER, "20261124120000")
     tokens.close()
     assert told.get(timeout=10) == TokenFailed(ORDER.sale, code)
+
+
+def test_a_customer_of_a_vendor_with_cards_is_not_served_by_number(told):
+    """Its driver makes no digits, and belongs to the card slot's thread."""
+    driver = Played()
+    cards = SimpleNamespace(**{**vars(MANIFEST), "cards": ("SLE4442",), "keypad": False})
+    book = PriceBook(1, {"0009": 5600})
+    customers = CustomerList(1, {WHO.customer: WHO})
+    tokens = TokenMaker(customers, Registry((cards,)), {"0009": driver}, {}, book, "0007", told.put)
+    tokens.find(WHO.customer)
+    tokens.close()
+    assert told.get(timeout=10) == CustomerUnknown(WHO.customer, "C-116")

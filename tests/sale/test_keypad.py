@@ -191,3 +191,32 @@ def test_the_vendor_is_gone_after_the_power_cut_and_the_money_is_owed():
     made.vendor = VENDOR
     made.cut()
     assert made.state.books.owed[KEY].fen == 10_000 and recorded(made) == []
+
+
+def test_a_meter_that_moves_to_another_customer_takes_no_count_and_no_minute_twice():
+    """Head office may not have our entries yet when it makes the new list."""
+    made = visit(world(), 10_000)
+    made.say(on.Finish())
+    made.customers = {"30000009": replace(WHO, customer="30000009", count=4)}
+    made.say(on.AskNumber(), on.GiveNumber("30000009"))
+    assert view(made.state).token == "", "another customer's digits"
+    made.say(on.Continue(), on.ChooseAmount(10_000)).feed(10_000)
+    assert [(each.order.count, each.when) for each in made.asked] == [(5, "20261124120000"), (6, "20261124120200")]
+
+
+@pytest.mark.parametrize("back", ["20261124110000", "20261123120000", "20120101000000"])
+def test_the_clock_is_set_back_and_the_next_token_is_later_all_the_same(back):
+    made = visit(world(), 10_000)
+    made.say(on.Finish())
+    made.civil = back
+    visit(made, 10_000)
+    assert [each.when for each in made.asked] == ["20261124120000", "20261124120200"]
+
+
+@pytest.mark.parametrize(("listed", "next_count"), [(2, 6), (5, 6), (9, 10)])
+def test_a_new_list_with_a_lower_or_higher_count_and_the_higher_one_counts(listed, next_count):
+    made = visit(world(), 10_000)
+    made.say(on.Finish())
+    made.customers = {WHO.customer: replace(WHO, count=listed)}
+    visit(made, 10_000)
+    assert made.asked[-1].order.count == next_count

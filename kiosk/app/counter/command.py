@@ -33,11 +33,12 @@ from kiosk.ledger.journal import Journal
 from kiosk.ledger.keys import load_key
 from kiosk.ledger.receipt import receipt_text
 from kiosk.model.clock import SystemClock
-from kiosk.model.errors import DeviceFault, KioskError
+from kiosk.model.errors import DeviceFault, KioskError, LedgerFault
 from kiosk.model.money import Money
 from kiosk.model.texts import Texts, load_texts
 from kiosk.sale import entries
 from kiosk.sale.books import Memory
+from kiosk.sync.state import SyncStateReader
 
 DONE, REFUSED, WRONG_WORDS, UNKNOWN = 0, 1, 2, 3
 
@@ -51,6 +52,8 @@ def main(arguments: Sequence[str]) -> int:
         words = load_texts(ROOT / "assets" / "text", "counter", language)
         asked = asked_of(given)
         with _opened(config) as (counter, journal):
+            if asked.command is not Command.READ:
+                _refuse_while_stopped(config, journal)
             return _Desk(config, counter, journal, words, given).serve(asked)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
@@ -85,7 +88,7 @@ class _Desk:
             self._say("left")
             return REFUSED
         ended = self._counter.carry_out(asked, found, made)
-        return self._told(ended, found)
+        return self._told(ended, found, made)
 
     def _show(self, found: Found) -> None:
         name = found.vendor.name_zh if self._words.language == "zh-CN" else found.vendor.name_en
@@ -120,7 +123,7 @@ class _Desk:
         sys.stdout.flush()
         return sys.stdin.readline().strip() in ("yes", "是")
 
-    def _told(self, ended: Ended, found: Found) -> int:
+    def _told(self, ended: Ended, found: Found, made: Plan) -> int:
         if not ended.code:
             self._say("done")
             shown = replace(found, values=ended.values)
@@ -128,7 +131,7 @@ class _Desk:
                 self._line(line)
         else:
             self._line(ended.words)
-            self._say("unknown" if ended.unknown else "unchanged")
+            self._say(("unknown-sale" if made.sells else "unknown") if ended.unknown else "unchanged")
         if ended.hand_out_fen:
             self._say("hand-out", fen=Money(ended.hand_out_fen))
         if ended.outcome is not None and ended.closing is not None:
@@ -164,6 +167,16 @@ class _Desk:
     def _line(self, text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+
+
+def _refuse_while_stopped(config: Config, journal: Journal) -> None:
+    """LedgerFault L-503, L-504: what stops the kiosk's selling stops the counter (contract 2 §6)."""
+    with SyncStateReader(config.sync_state, journal.origin) as reader:
+        state = reader.state()
+    if state.stop_selling:
+        raise LedgerFault("L-503", "head office has more of this ledger, or another: it needs a new epoch")
+    if state.quarantined and not config.head_office.sell_in_quarantine:
+        raise LedgerFault("L-504", "head office has put this ledger in quarantine")
 
 
 @contextmanager

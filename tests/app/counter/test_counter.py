@@ -186,3 +186,52 @@ def test_while_the_kiosk_has_the_ledger_the_command_says_so(counter):
     with counter.ledger():
         done = counter.card("read")
     assert done.returncode == 1 and "L-506" in done.stderr
+
+
+def test_what_stops_the_kiosks_selling_stops_the_counter(counter):
+    from kiosk.sync.state import SyncStateFile
+
+    chip = counter.blank("rdk")
+    before = chip.image()
+    state = SyncStateFile(counter.town.kiosk / "sync.db", "power.example/kiosk/420100/0007/1")
+    for change, code in (({"stop_selling": True}, "L-503"), ({"stop_selling": False, "quarantined": True}, "L-504")):
+        state.change(**change)
+        refused = counter.card("open", *WHO, "--yuan", "50", "--bag", "B1")
+        assert refused.returncode == 1 and code in refused.stderr
+    state.close()
+    assert counter.card("read").returncode == 0
+    assert chip.image() == before and counter.kinds() == []
+
+
+def test_a_sale_nobody_knows_the_end_of_is_not_to_be_given_again(counter):
+    chip = counter.blank("rdk")
+    chip.tear_after = 20
+    done = counter.card("open", *WHO, "--yuan", "50", "--bag", "B1")
+    assert done.returncode == 3 and "start the kiosk" in done.stdout and "same order again" not in done.stdout
+    counter.put(counter.face)
+    assert "has not ended" not in counter.card("read").stdout
+
+
+def test_words_no_card_can_hold_are_asked_wrongly_and_nothing_is_recorded(counter):
+    counter.blank("rdk")
+    done = counter.card("open", "--customer", "A1", "--meter", "1", "--yuan", "50", "--bag", "B1")
+    assert done.returncode == 2 and "0203" in done.stderr and counter.kinds() == []
+
+
+def test_a_reversal_over_another_waiting_purchase_is_paid_after_a_power_cut(tmp_path):
+    """TLY's cards hold several; the driver answers 0D to the repeated call, for the older purchase still waits."""
+    with Counter(tmp_path, ("tly",)) as counter:
+        opened(counter, "tly")
+        assert counter.card("purchase", "--yuan", "20", "--bag", "B1").returncode == 0
+        what = {"function": "reverse", "vendor": "0005", "customer": WHO[1], "meter": WHO[3], "region": "420100"}
+        with counter.ledger() as ledger:
+            data = {**what, "count": 2, "fen": 2000, "energy": 3571, "operator": "Li Si"}
+            ledger.append([Draft("card.intended", None, (), data)])
+        items = {DI.CUSTOMER: WHO[1], DI.METER: WHO[3], DI.COUNT: 2, DI.AMOUNT: 2000, DI.ENERGY: 3571}
+        counter.execute("tly", Command.REVERSE, {**items, DI.WHEN: "20261125120000", DI.TERMINAL: "0007"})
+        assert counter.reading("tly").count == 1
+        done = counter.card("reverse", "--bag", "B1")
+        assert done.returncode == 0 and "Give the customer ¥20.00 in cash." in done.stdout, done.stdout + done.stderr
+        assert counter.balance("cash:bag:B1") == 5000 == -counter.balance("sold:0005")
+        done = counter.card("reverse", "--bag", "B1")
+        assert done.returncode == 0 and counter.balance("cash:bag:B1") == 0
