@@ -10,10 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kiosk.desk.town import lay_out
-from kiosk.desk.world import World
+from kiosk.desk.world import World, has_cards
+from kiosk.drivers.manifest import load_manifest
 from kiosk.model.errors import KioskError
 
 ROOT = Path(__file__).resolve().parents[2]
+NEEDS = {
+    "pcsc": "no PC/SC reader serves its cards; a reader on a serial line does: --reader serial, make run READER=serial",
+    "serial": "a reader on a serial line does not serve CPU cards; leave --reader serial out",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -27,6 +32,10 @@ def main(arguments: Sequence[str]) -> int:
     samples = sorted(path.parent for path in (ROOT / "build" / "vendors").glob("*/vendor.toml"))
     vendors = [*samples, *(given.vendor or ())]
     try:
+        for manifest in map(load_manifest, given.vendor or ()):
+            if not manifest.keypad and not has_cards(manifest, given.reader):
+                sys.stderr.write(f"{manifest.vendor.abbr}: {NEEDS[given.reader]}\n")
+                return 1
         if given.script or not os.environ.get("DISPLAY"):
             return _scripted(given.folder / "demo", vendors, given.reader)
         return _played(given.folder / "world", vendors, given.reader)

@@ -41,9 +41,10 @@ class VirtualCard(CardPort, Protocol):
     """A chip made of software, on the desk and on the conformance kit's bench. ``copy.deepcopy`` copies the card.
 
     It may have two attributes more, where a pull in the middle of a write can leave more than one thing:
-    ``tear_ways: tuple[str, ...]``, what may stand afterwards in the place that was being written ("old": what was there
-    before; "erased": FF; others as the chip says), and ``tear_leaves: str``, the one of them that happens. The
-    conformance kit tears cards in every way there is.
+    ``tear_ways: tuple[str, ...]``, what may stand afterwards in the place that was being written ("prefix": the bytes
+    handed over so far, and behind them what was there before; "old": what was there before; "erased": FF; others as
+    the chip says), and ``tear_leaves: str``, the one of them that happens. The conformance kit tears cards in every way
+    there is.
     """
 
     tear_after: int | None

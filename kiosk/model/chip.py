@@ -46,6 +46,11 @@ class Chip:
         return sum(zone.size for _, zone in self.own)
 
     @property
+    def keyed(self) -> bool:
+        """Whether nothing at all is read or written before a key is presented, be it a public one (MIFARE)."""
+        return self.tries == NO_COUNTER
+
+    @property
     def counts_tries(self) -> bool:
         """Whether presenting a wrong secret costs one of a few tries."""
         return 0 < self.tries < NO_COUNTER

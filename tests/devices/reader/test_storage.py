@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from kiosk.devices.reader.commands import Choices
 from kiosk.devices.reader.dialects import STORAGE
-from kiosk.devices.reader.faces import face_of
+from kiosk.devices.reader.faces import face_of, shown_over_pcsc
 from kiosk.devices.reader.families import detect, spoken_to
 from kiosk.devices.reader.ports import PcscCardPort
 from kiosk.devices.reader.storage.face import StorageFace
+from kiosk.devices.reader.virtual.at88sc1604 import At88sc1604
 from kiosk.devices.reader.virtual.cpu import VirtualCpuCard
 from kiosk.devices.reader.virtual.filecard import FileCard
 from kiosk.devices.reader.virtual.mifare import ATR, Mifare1K
@@ -289,8 +290,10 @@ def test_still_here_asks_for_the_number_and_changes_nothing():
 
 def test_every_makers_reader_is_spoken_to_alike_and_each_card_gets_its_reader():
     assert {spoken_to(CardType.MIFARE1K, dialect) for dialect in ("acs", "omnikey")} == {STORAGE}
-    faces = [type(face_of(chip)).__name__ for chip in (Mifare1K(), Sle4442(), VirtualCpuCard(FileCard()))]
-    assert faces == ["StorageFace", "AcsFace", "FileCard"]
+    chips = (Mifare1K(), Sle4442(), VirtualCpuCard(FileCard()), At88sc1604())
+    assert [type(face_of(chip)).__name__ for chip in chips] == ["StorageFace", "AcsFace", "FileCard", "NoFace"]
+    assert [kind.name for kind in CardType if not shown_over_pcsc(kind)] == ["AT88SC1604"]
+    assert face_of(At88sc1604()).transmit(bytes.fromhex("FFA4000001 09")) == bytes.fromhex("6D00")
 
 
 @pytest.mark.slow

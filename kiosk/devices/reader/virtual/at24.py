@@ -7,6 +7,7 @@ the end of the memory, writing at the end of the *page*. An AT24C01 has seven ad
 A page is written at once when the bus has handed over its bytes, in at most 5 ms. Pulled in that time, what the page
 holds is undefined; ``tear_leaves`` says what it shows:
 
+- ``prefix``: the bytes that had arrived, the others as they were (what contract 1 §6 says of a failed write);
 - ``erased``: FF where something was to be written;
 - ``old``: nothing of it was written, though the bytes had arrived;
 - ``half``: FF with some of the new zeros in it, by chance (the same on every copy of the card);
@@ -37,7 +38,7 @@ PAGES: dict[CardType, int] = {
 class At24:
     """A virtual I2C card (``kiosk.model.cardport.VirtualCard``). ``page``: of a chip that differs from the sheet."""
 
-    tear_ways = ("old", "erased", "half", "page")
+    tear_ways = ("prefix", "old", "erased", "half", "page")
 
     def __init__(self, card_type: CardType, memory: bytes | None = None, secret: bytes = b"", page: int = 0) -> None:
         self.type, self.size, self.page = card_type, CHIPS[card_type].image_size, page or PAGES[card_type]
@@ -47,7 +48,7 @@ class At24:
         self._dead = False
         self._chance = random.Random(20260215)
         self.tear_after: int | None = None
-        self.tear_leaves: Literal["erased", "old", "half", "page"] = "erased"
+        self.tear_leaves: Literal["prefix", "erased", "old", "half", "page"] = "erased"
         self.pages_written = 0
 
     # -- as drivers see it -----------------------------------------------------------------------------------------
@@ -121,7 +122,7 @@ class At24:
         places = [first + (start + at) % self.page for at in range(len(data))]
         if self.tear_after is not None:
             if self.tear_after < len(data):
-                self._tear(first, dict(zip(places, data, strict=True)))
+                self._tear(first, dict(zip(places, data, strict=True)), self.tear_after)
             self.tear_after -= len(data)
         for place, byte in zip(places, data, strict=True):
             self._memory[place] = byte
@@ -139,10 +140,13 @@ class At24:
         if zone != 0 or addr < 0 or length < 1 or addr + length > self.size:
             raise CardPortError(BAD_ARGUMENT, "outside the memory")
 
-    def _tear(self, first: int, wanted: dict[int, int]) -> None:
-        """The card is pulled in the middle of a page."""
+    def _tear(self, first: int, wanted: dict[int, int], arrived: int) -> None:
+        """The card is pulled in the middle of a page, of which so many bytes had arrived."""
         if self.tear_leaves == "page":
             self._memory[first : first + self.page] = b"\xff" * self.page
+        elif self.tear_leaves == "prefix":
+            for place, byte in list(wanted.items())[:arrived]:
+                self._memory[place] = byte
         elif self.tear_leaves != "old":
             for place, byte in wanted.items():
                 self._memory[place] = 0xFF if self.tear_leaves == "erased" else byte | self._chance.randrange(256)

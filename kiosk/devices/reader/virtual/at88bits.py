@@ -32,7 +32,8 @@ class BitWritten:
     """A virtual card (``kiosk.model.cardport.VirtualCard``) over one map of bytes; the two chips say what is where.
 
     ``tear_leaves`` is what stands in the unit that was being written when the card was pulled: as before (``old``), all
-    ones from the torn byte on (``erased``), or the same with half of the torn byte's zeros written (``part``).
+    ones from the torn byte on (``erased``), or the same with half of the torn byte's zeros written (``part``). Where a
+    unit is more than a byte, ``prefix`` is the unit as before from the torn byte on, as contract 1 §6 has it.
     """
 
     type: CardType
@@ -40,7 +41,7 @@ class BitWritten:
     code: range  # the security code
     counter: int  # the byte of its error counter
 
-    tear_ways = ("old", "erased", "part")
+    tear_ways: tuple[str, ...] = ("old", "erased", "part")
 
     def __init__(self, size: int, secret: bytes, tries: int) -> None:
         if len(secret) != len(self.code) or not 1 <= tries <= 8:
@@ -53,7 +54,7 @@ class BitWritten:
         self.issued = False
         """The issuer's fuse is blown: security mode 2."""
         self.tear_after: int | None = None
-        self.tear_leaves: Literal["old", "erased", "part"] = "erased"
+        self.tear_leaves: Literal["prefix", "old", "erased", "part"] = "erased"
         self.tear_in_verify = False  # pulled between burning the try and restoring it
 
     # -- what a chip says of itself ----------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ class BitWritten:
                 self.erased(unit)
             return
         torn = place - unit.start + survived
-        if rises and (survived or self.tear_leaves != "old"):
+        if rises and self.tear_leaves != "prefix" and (survived or self.tear_leaves != "old"):
             old = bytearray(b"\xff" * len(unit))
             self.erased(unit)
         old[:torn] = new[:torn]

@@ -50,6 +50,7 @@ class At88sc102(BitWritten):
     """A virtual AT88SC102 in mode 1. ``memory``: AZ1 and AZ2; ``issued = True`` blows the issuer's fuse."""
 
     type = CardType.AT88SC102
+    tear_ways = ("prefix", *BitWritten.tear_ways)
     origins: ClassVar[Mapping[int, range]] = {0: range(SIZE), **ZONES}
     code, counter = CODE, COUNTER.start
 

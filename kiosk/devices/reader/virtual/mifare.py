@@ -42,10 +42,11 @@ class Mifare1K:
 
     ``memory``: 768 bytes are the data of all sectors, 48 each; ``secret``, six bytes, is then key A and key B of each,
     and both may read and write. 1024 bytes are the whole card with its trailers; ``secret`` is then not looked at.
-    ``tear_leaves``: what the block being written holds when the card is pulled in the middle of it.
+    ``tear_leaves``: what the block being written holds when the card is pulled in the middle of it; ``prefix`` is what
+    contract 1 §6 says of a failed write, and no maker.
     """
 
-    tear_ways = ("old", "spoiled")
+    tear_ways = ("prefix", "old", "spoiled")
 
     def __init__(self, memory: bytes | None = None, secret: bytes | None = None) -> None:
         secret = b"\xff" * KEY if secret is None else secret
@@ -62,7 +63,7 @@ class Mifare1K:
         self._open: tuple[int, str] | None = None  # the sector that is open, and the key that opened it: "A" or "B"
         self._verified = self._silent = self._dead = False
         self.tear_after: int | None = None
-        self.tear_leaves: Literal["old", "spoiled"] = "spoiled"
+        self.tear_leaves: Literal["prefix", "old", "spoiled"] = "spoiled"
 
     # -- the card ------------------------------------------------------------------------------------------------------
 
@@ -111,8 +112,9 @@ class Mifare1K:
         self._demand(reads_bits)
         return bytes(KEY) + content[KEY:10] + (content[10:] if self._key in reads_b else bytes(KEY))
 
-    def write_block(self, block: int, content: bytes, counted: int = BLOCK) -> None:
-        """16 bytes at once; of a trailer, what may be written. −3 as ``read_block``. ``counted``: by ``tear_after``."""
+    def write_block(self, block: int, content: bytes, own: range = range(BLOCK)) -> None:
+        """16 bytes at once; of a trailer, what may be written. −3 as ``read_block``. ``own``: those ``tear_after``
+        counts, the others stand there already."""
         rights = self._rights(block)
         if block % 4 == 3:
             writes_a, _, writes_bits, _, writes_b = rights
@@ -122,7 +124,7 @@ class Mifare1K:
             self._demand(writes_a | writes_bits | writes_b)
         else:
             self._demand(rights[1] if block else NEVER)  # block 0 is the maker's
-        self._put(block, content, counted)
+        self._put(block, content, own)
 
     # -- the port ------------------------------------------------------------------------------------------------------
 
@@ -163,7 +165,7 @@ class Mifare1K:
             if len(piece) < BLOCK:
                 old = self.read_block(zone * 4 + block)
                 content = old[:place] + piece + old[place + len(piece) :]
-            self.write_block(zone * 4 + block, content, len(piece))
+            self.write_block(zone * 4 + block, content, range(place, place + len(piece)))
 
     def verify(self, which: int, secret: bytes) -> None:
         """``which``: 2 × sector + 0 for key A, 1 for key B. −3 wrong, −4 no such key. Costs nothing."""
@@ -214,17 +216,19 @@ class Mifare1K:
     def _trailer(self, sector: int) -> bytes:
         return bytes(self._memory[sector * SECTOR + DATA : (sector + 1) * SECTOR])
 
-    def _put(self, block: int, content: bytes, counted: int) -> None:
+    def _put(self, block: int, content: bytes, own: range) -> None:
         if self.tear_after is not None:
-            if self.tear_after < counted:
-                self._tear(block, content, self.tear_after)
-            self.tear_after -= counted
+            if self.tear_after < len(own):
+                self._tear(block, content, self.tear_after, own.start + self.tear_after)
+            self.tear_after -= len(own)
         self._memory[block * BLOCK : (block + 1) * BLOCK] = content
 
-    def _tear(self, block: int, new: bytes, written: int) -> None:
+    def _tear(self, block: int, new: bytes, written: int, end: int) -> None:
         """The card is pulled while it writes this block. Garbage is zeros, a mixture of old and new, or chance."""
         at, old = block * BLOCK, bytes(self._memory[block * BLOCK : (block + 1) * BLOCK])
-        if written and self.tear_leaves == "spoiled":
+        if self.tear_leaves == "prefix":
+            self._memory[at : at + BLOCK] = new[:end] + old[end:]
+        elif written and self.tear_leaves == "spoiled":
             chance = random.Random(f"{block}:{written}:{new.hex()}")
             garbage = (bytes(BLOCK), new[:written] + old[written:], chance.randbytes(BLOCK))
             self._memory[at : at + BLOCK] = garbage[written % 3]

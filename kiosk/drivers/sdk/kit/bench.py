@@ -199,7 +199,20 @@ class Bench:
     def idle_password(self) -> str | None:
         """What is given where nothing is to be written: nonsense, for it is not looked at (contract 1 §4.9); the right
         one (None) where the family cannot be read without."""
-        return NONSENSE if self.memory is None or self.memory.free else None
+        return NONSENSE if self.reads_freely else None
+
+    @cached_property
+    def reads_freely(self) -> bool:
+        """Whether READ does without a secret. A family that opens nothing without a key (MIFARE) may be read with the
+        vendor's (§4.12), also where a public key would do: of public keys the contract says nothing."""
+        memory = self.memory
+        if memory is None or not memory.free or not memory.chip.keyed:
+            return memory is None or memory.free
+        card, seen = self.card, self.seen
+        self.put(memory.blank())
+        self.ask(Command.READ)
+        presented, self.card, self.seen = self.seen.verifies, card, seen
+        return not presented
 
     @property
     def unit_item(self) -> DI:

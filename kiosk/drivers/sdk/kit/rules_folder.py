@@ -19,6 +19,11 @@ from kiosk.model.errors import ConfigFault
 PYTHON_ALLOWED = "kiosk.drivers.sdk"
 C_LIBRARY = ("libc.", "libm.", "libpthread.", "librt.", "libdl.", "ld-linux", "ld-musl", "linux-vdso")
 
+IN_PUBLIC = (
+    "; a mark is looked for without a secret (§4.12), so key A of its sector must be a public one: A0A1A2A3A4A5, "
+    "FFFFFFFFFFFF or D3F7D3F7D3F7, in blank.bin of 1024 bytes or as secret (docs/add-a-vendor.md, section 6)"
+)
+
 
 def rule_conformance_files(bench: Bench) -> None:
     """blank.toml, and for cards meter.py and blank.bin (memory) or card.py (CPU); the mark matches the blank card."""
@@ -48,7 +53,9 @@ def rule_conformance_files(bench: Bench) -> None:
             matches = mark_matches(bench, bench.blank_card())
         except (Blocked, ConfigFault, CardPortError) as fault:
             raise RuleBroken("the blank card of conformance/", "a card that can be read", str(fault)) from fault
-        demand(matches, "the mark on the blank card", "a match", "none", "vendor.toml and conformance/ must agree")
+        keyed = folder.chip is not None and folder.chip.keyed
+        hint = f"vendor.toml and conformance/ must agree{IN_PUBLIC if keyed else ''}"
+        demand(matches, "the mark on the blank card", "a match", "none", hint)
 
     if folder.type_name:
         _meter_fits(_meter(bench), "insert", "def insert(icdev, seconds=3, use=0)", seconds=3, use=0)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from kiosk.drivers.sdk.kit.bench import Bench
 from kiosk.drivers.sdk.kit.verdict import Exchange, NotOffered, demand
 
+SPARE_THE_KEY = (
+    "READ presented a key where a public one opens the sector. read() tries the public keys by itself: "
+    "present yours to read only after read() is −3, and a card that is not yours never hears it"
+)
+
 
 def rule_forms(bench: Bench) -> None:
     """Every item of every answer had its width and form; every error answer its FF01."""
@@ -31,6 +36,9 @@ def rule_read_presents_nothing(bench: Bench) -> None:
     bench.need_card()
     if bench.memory is not None and not bench.memory.free:
         raise NotOffered("the family cannot be read without a secret")
+    if bench.memory is not None and bench.memory.chip.keyed and bench.notes.read_verifies:
+        bench.advice.append(SPARE_THE_KEY)
+        return
     _none(bench, bench.notes.read_verifies, "no secret presented by READ")
 
 

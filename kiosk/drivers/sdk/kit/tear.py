@@ -1,9 +1,10 @@
 """Pulling the card out: one command on one card, broken off after 0, 1, 2 … bytes, in each way the chip offers.
 
 A virtual chip may have an attribute ``tear_ways`` (kiosk/model/cardport.py): what may stand afterwards in the place
-that was being written. Contract 1 §6 lets a failed write leave *any prefix*. On chips that write byte by byte that is
-all the contract asks for, so there the other ways are strict where money is concerned and advice elsewhere. Chips that
-write pages, words or blocks do not know prefixes: there every way of theirs counts.
+that was being written. Contract 1 §6 lets a failed write leave *any prefix*, so prefixes are what §4.7 is demanded of,
+to the letter, on every family: a stranger who has only the contract cannot know more. What else a real chip may leave
+(FF, half a byte, garbage in its page or block) is strict where money is concerned (rules_credit.py) and where staff
+must be able to free the card; elsewhere it is advice.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from kiosk.drivers.sdk.kit.orders import Person
 from kiosk.drivers.sdk.kit.verdict import demand
 from kiosk.model.cardport import VirtualCard
 
-PREFIX = "old"
-"""The way of a write that left a prefix and nothing else."""
+PREFIX, OLD = "prefix", "old"
+"""The way of a write that left a prefix and nothing else; on chips that have only the second, that one."""
 IN_WORDS = {
-    "": "", PREFIX: "", "erased": ", what was being written left FF", "half": ", what was being written left in part",
+    "": "", PREFIX: "", OLD: ", what was being written left as it was",
+    "erased": ", what was being written left FF", "half": ", what was being written left in part",
     "part": ", what was being written left in part", "page": ", its whole page left FF",
     "spoiled": ", its block left as garbage",
 }  # fmt: skip
@@ -70,9 +72,9 @@ def clean_run(bench: Bench, story: Story) -> CleanRun:
 
 def ways_of(bench: Bench, card: VirtualCard) -> Iterator[tuple[str, bool]]:
     """The ways to tear that card, and whether each is strict."""
-    byte_by_byte = bench.memory is not None and bench.memory.protection_zone is not None
-    for way in getattr(card, "tear_ways", ()) or ("",):
-        yield way, way in ("", PREFIX) or not byte_by_byte
+    ways = getattr(card, "tear_ways", ()) or ("",)
+    for way in ways:
+        yield way, way in ("", PREFIX if PREFIX in ways else OLD)
 
 
 def torn_cards(bench: Bench, story: Story, total: int, *, truthful: bool = False) -> Iterator[Torn]:

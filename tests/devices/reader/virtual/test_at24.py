@@ -77,7 +77,7 @@ def test_what_the_address_means():
 
 
 def test_pages_before_the_torn_one_are_written_and_those_after_it_not():
-    for leaves in ("erased", "old", "half", "page"):
+    for leaves in ("prefix", "erased", "old", "half", "page"):
         image = torn(leaves, after=10)  # 8 bytes end the first page, 2 of the next had arrived
         assert image[8:16] == TEXT[:8]
         assert image[32:] == bytes(480)
@@ -87,6 +87,8 @@ def test_pages_before_the_torn_one_are_written_and_those_after_it_not():
 
 def test_what_a_torn_page_shows():
     assert torn("old", 10)[16:32] == bytes(16)
+    assert torn("prefix", 10)[16:32] == TEXT[8:10] + bytes(14)
+    assert torn("prefix", 8)[16:32] == bytes(16)
     assert torn("erased", 10)[16:32] == b"\xff" * 16
     assert torn("erased", 0)[8:24] == b"\xff" * 8 + bytes(8)
     assert torn("page", 0)[:24] == b"\xff" * 16 + bytes(8)

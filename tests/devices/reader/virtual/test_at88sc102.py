@@ -194,6 +194,16 @@ def test_a_torn_word_never_touches_its_neighbours(card, leaves):
             assert rest[0] == half
 
 
+def test_a_prefix_is_a_prefix_though_the_word_had_to_be_erased(card):
+    new = bytes(range(0xF1, 0xF8))
+    for survived in range(len(new)):
+        torn = opened(copy.deepcopy(card))
+        torn.tear_after, torn.tear_leaves = survived, "prefix"
+        assert fails(torn.write, 1, 5, new) == IO_FAULT
+        torn.reset()
+        assert torn.read(1, 0, 64) == ZONE_1[:5] + new[:survived] + ZONE_1[5 + survived :]
+
+
 def test_a_card_pulled_in_mode_2_has_lost_what_was_not_written_again(issued):
     for survived in range(4):
         torn = opened(copy.deepcopy(issued), KEY_1)

@@ -220,6 +220,18 @@ def test_torn_at_any_byte_blocks_are_new_old_or_garbage(leaves):
     assert card.read(3, 0, 48) == b"o" * 48
 
 
+def test_torn_with_a_prefix_nothing_else_is_written():
+    card = Mifare1K(raw())
+    card.verify(7, SECRET)
+    card.write(3, 0, b"o" * 48)
+    for after in range(20):
+        torn = copy.deepcopy(card)
+        torn.tear_after, torn.tear_leaves = after, "prefix"
+        assert code_of(torn.write, 3, 5, bytes(range(1, 21))) == IO_FAULT
+        torn.reset()
+        assert torn.read(3, 0, 48) == b"o" * 5 + bytes(range(1, after + 1)) + b"o" * (43 - after)
+
+
 def test_a_byte_in_a_block_counts_as_one():
     card = Mifare1K(raw())
     card.verify(7, SECRET)
