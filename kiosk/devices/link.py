@@ -1,12 +1,14 @@
 """Serial lines: a device's port, and a simulator's pseudo-terminal in its place.
 
-Lines are 8N1 without handshake; a pseudo-terminal refuses parity and seven bits at its second opening. Every opener
-asks for the lock, because pyserial's lock only keeps out those who ask too.
+Lines have 8 data bits and no handshake. Every opener asks for the lock, because pyserial's lock only keeps out those
+who ask too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
 import select
 import termios
@@ -20,6 +22,8 @@ import serial
 
 from kiosk.model.errors import ConfigFault, DeviceFault
 
+log = logging.getLogger(__name__)
+
 _CHUNK = 4096  # bytes taken from a line at once
 
 
@@ -32,22 +36,20 @@ class LinkSettings:
     fault_code: str
     read_timeout_ms: int = 20  # read() returns what came until then, perhaps nothing
     write_timeout_ms: int = 1_000
+    parity: Literal["none", "even"] = "none"
+    stop_bits: Literal[1, 2] = 1
 
 
 def open_link(settings: LinkSettings) -> serial.Serial:
     """Opens the line for us alone; what was waiting in it is dropped.
 
+    A port that has no parity (a pseudo-terminal refuses it at its second opening, a Raspberry Pi's mini-UART always) is
+    used without it, and the log says so: every frame has its own check.
     Wrap later reads and writes in ``line_faults``. Raises DeviceFault with the settings' code.
     """
     with line_faults(settings):
         try:
-            link = serial.Serial(
-                settings.path,
-                settings.baud,
-                timeout=settings.read_timeout_ms / 1000,
-                write_timeout=settings.write_timeout_ms / 1000,
-                exclusive=True,
-            )
+            link = _port(settings)
         except ValueError as error:  # a baud rate that no port has
             raise DeviceFault(settings.fault_code, f"{settings.path}: {error}") from error
         try:
@@ -56,6 +58,29 @@ def open_link(settings: LinkSettings) -> serial.Serial:
             link.close()
             raise
         return link
+
+
+def _port(settings: LinkSettings) -> serial.Serial:
+    try:
+        return _opened(settings, serial.PARITY_EVEN if settings.parity == "even" else serial.PARITY_NONE)
+    except termios.error as error:
+        if settings.parity == "none" or error.args[:1] != (errno.EINVAL,):
+            raise
+        link = _opened(settings, serial.PARITY_NONE)
+        log.warning("%s has no %s parity: used without", settings.path, settings.parity)
+        return link
+
+
+def _opened(settings: LinkSettings, parity: str) -> serial.Serial:
+    return serial.Serial(
+        settings.path,
+        settings.baud,
+        parity=parity,
+        stopbits=settings.stop_bits,
+        timeout=settings.read_timeout_ms / 1000,
+        write_timeout=settings.write_timeout_ms / 1000,
+        exclusive=True,
+    )
 
 
 @contextlib.contextmanager

@@ -77,6 +77,30 @@ def test_a_baud_rate_no_port_has_is_a_device_fault(line):
         open_link(LinkSettings(str(line.path), -1, "V-411"))
 
 
+def test_parity_and_stop_bits_are_set(line):
+    with open_link(settings(line, parity="even", stop_bits=2)) as link:
+        assert (link.parity, link.stopbits) == ("E", 2)
+    with open_link(settings(line)) as link:
+        assert (link.parity, link.stopbits) == ("N", 1)
+
+
+def test_a_port_without_parity_is_used_without_and_the_log_says_so(line, caplog):
+    """A pseudo-terminal takes it at its first opening, and refuses it at its second."""
+    with open_link(settings(line, parity="even")):
+        assert not caplog.records
+    with open_link(settings(line, parity="even", read_timeout_ms=2_000)) as link:
+        assert link.parity == "N" and "has no even parity" in caplog.text
+        link.write(b"x")
+        assert line.receive(2_000) == b"x"
+
+
+@pytest.mark.parametrize("parity", ["none", "even"])
+def test_a_port_that_is_taken_is_not_tried_without_parity(line, caplog, parity):
+    with open_link(settings(line)), pytest.raises(DeviceFault, match="V-411"):
+        open_link(settings(line, parity=parity))
+    assert not caplog.records
+
+
 def test_a_file_that_is_no_port_is_a_device_fault(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(DeviceFault):

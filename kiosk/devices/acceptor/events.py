@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from kiosk.model.cash import Mark
+
 Whereabouts = Literal["none", "validator", "stacker"]
 
 
@@ -13,11 +15,16 @@ class AcceptorUp:
     """The acceptor answers. Repeated every few seconds until ``settled()`` if it was powered up.
 
     ``identity``: part and serial number; empty if it could not be asked. ``note_at_power_up``: where a note lay when
-    the acceptor lost its power; ``none`` also if it did not.
+    the acceptor lost its power; ``none`` also if it did not. ``note_fen``: its value, where the protocol tells it.
+    ``stacked_total``: how many notes it counts as stacked in its life, kept without power; None if it does not count.
+    ``serial``: its serial number alone; "" if it has none.
     """
 
     identity: str
     note_at_power_up: Whereabouts
+    note_fen: int | None = None
+    stacked_total: int | None = None
+    serial: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +56,43 @@ class Stacking:
 class NoteStacked:
     """The protocol's credit point: the note is in the cash box. Repeated until ``credited()``.
 
+    ``fen``: None if neither device nor memory says what it is worth; the ledger may know which note it was.
     ``found``: we did not send it there in this life of the process; it may have been recorded already.
     """
 
+    fen: int | None
+    found: bool = False
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CoinTaken:
+    """A coin fell into the cash box: its credit point. Repeated until ``credited()``; ``found`` as for a note."""
+
     fen: int
     found: bool = False
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventsLost:
+    """The device counts events that it can no longer show, or was exchanged: money may lie in the box that nobody saw.
+
+    ``count``: how many, 0 if nobody knows. ``mark``: from where on it is listened to. Repeated until ``credited()``.
+    """
+
+    count: int
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class FraudSeen:
+    """A note on a string, an opened path, a barcode where none is taken …; ``what`` is a word of the protocol's table.
+
+    The device takes nothing until ``enable`` is called again.
+    """
+
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +128,9 @@ AcceptorEvent = (
     | NoteEscrowed
     | Stacking
     | NoteStacked
+    | CoinTaken
+    | EventsLost
+    | FraudSeen
     | NoteReturned
     | NoteRejected
     | AcceptorFault

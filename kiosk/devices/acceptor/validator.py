@@ -191,6 +191,11 @@ class Validator:
             self.box[self.note_fen] += 1
 
     @property
+    def due_ms(self) -> int | None:
+        """When something happens by itself; None if nothing is under way."""
+        return self._due_ms
+
+    @property
     def enabled(self) -> frozenset[int]:
         """The kinds it is open for, by their place."""
         return self._enabled

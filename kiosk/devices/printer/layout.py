@@ -78,7 +78,7 @@ class Space:
 
 Block = Heading | Paragraph | Pair | Amount | Digits | Rule | Code | Space
 
-_KINDS = ("purchase", "owed", "doubt", "unassigned")
+_KINDS = ("purchase", "owed", "doubt", "unassigned", "voucher")
 _LABELS = (
     *("energy", "price", "vendor", "customer", "meter", "count", "remaining"),
     *(
@@ -93,7 +93,7 @@ _LABELS = (
         "kept-doubt",
         "lost",
     ),
-    *("phone", "time", "place", "record", "sale", "code"),
+    *("phone", "time", "place", "record", "sale", "code", "voucher"),
 )
 _SENTENCES = frozenset({"kept", "terminal"})
 
@@ -113,7 +113,10 @@ KEYS: Mapping[str, frozenset[str]] = {
     "label.token": frozenset(),
     "say.token": _SENTENCES,
     "say.owed-token": _SENTENCES,
+    "say.voucher-token": _SENTENCES,
     "say.keep": frozenset(),
+    "say.keep-voucher": frozenset(),
+    "say.scan-voucher": frozenset(),
     "say.lost": frozenset(),
     "say.scan": frozenset(),
 }
@@ -147,6 +150,8 @@ def _amount(receipt: Receipt, texts: Texts) -> list[Block]:
     if receipt.token:
         groups = tuple(_grouped(receipt.token).split())
         blocks += [Rule(), Paragraph(texts.text("label.token"), strong=True, centred=True), Digits(groups)]
+    if receipt.voucher:
+        blocks += [Pair(texts.text("label.voucher"), receipt.voucher, strong=True)]
     return blocks
 
 
@@ -162,6 +167,8 @@ def _card(receipt: Receipt, texts: Texts) -> list[Block]:
         if value:
             blocks.append(Pair(texts.text(f"label.{label}"), value))
 
+    if receipt.voucher and receipt.energy_centi_kwh:
+        blocks.append(_energy(receipt, texts))
     say("customer", _grouped(receipt.customer))
     say("meter", _grouped(receipt.meter))
     if receipt.vendor:
@@ -177,6 +184,8 @@ def _card(receipt: Receipt, texts: Texts) -> list[Block]:
 def _sum(receipt: Receipt, texts: Texts) -> list[Block]:
     """The notes, then paid (+ brought − written = kept): the customer can add it up."""
     blocks: list[Block] = []
+    if receipt.voucher:
+        return blocks
     card = receipt.kind != "unassigned"
 
     def say(label: str, value: str, *, strong: bool = False) -> None:
@@ -203,13 +212,13 @@ def _sum(receipt: Receipt, texts: Texts) -> list[Block]:
 def _next(receipt: Receipt, texts: Texts) -> list[Block]:
     values = {"kept": Money(receipt.kept_fen), "terminal": receipt.terminal}
     said = "token" if receipt.token else str(receipt.kind)
-    if receipt.keypad and receipt.kind == "owed":
-        said = "owed-token"
+    if receipt.keypad and receipt.kind in ("owed", "voucher"):
+        said = f"{receipt.kind}-token"
     blocks: list[Block] = [Paragraph(texts.text(f"say.{said}", **values))]
     if receipt.lost_fen:
         blocks.append(Paragraph(texts.text("say.lost")))
     if receipt.kind != "purchase" or receipt.kept_fen or receipt.lost_fen:
-        blocks.append(Paragraph(texts.text("say.keep"), strong=True))
+        blocks.append(Paragraph(texts.text("say.keep-voucher" if receipt.voucher else "say.keep"), strong=True))
     blocks.append(Pair(texts.text("label.phone"), receipt.phone, strong=True))
     return blocks
 
@@ -229,7 +238,8 @@ def _record(receipt: Receipt, texts: Texts) -> list[Block]:
 def _foot(receipt: Receipt, texts: Texts) -> list[Block]:
     if not receipt.qr:
         return [Space(16)]
-    return [Code(receipt.qr), Paragraph(texts.text("say.scan"), small=True, centred=True), Space(16)]
+    scan = texts.text("say.scan-voucher" if receipt.voucher else "say.scan")
+    return [Code(receipt.qr), Paragraph(scan, small=True, centred=True), Space(16)]
 
 
 def _grouped(digits: str) -> str:

@@ -65,6 +65,15 @@ KINDS = {
         "code": "C-204",
     },
     "unassigned": {"paid_fen": 2000, "notes": ((2000, 1),), "kept_fen": 2000},
+    "voucher": {
+        **{key: value for key, value in _CARD.items() if key != "price"},
+        "paid_fen": 0,
+        "brought_fen": 5000,
+        "kept_fen": 5000,
+        "energy_centi_kwh": 8064,
+        "sale_id": "",
+        "voucher": "0007-3f2a91c0de",
+    },
 }
 LONG = "国网江城市滨江新区自助购电服务与智能电能表运行维护联合有限责任公司第七分公司"
 LONG_EN = "Jiangcheng New Riverside District Self-Service Electricity and Smart Meter Operation Company Limited"

@@ -49,7 +49,7 @@ def test_a_purchase_reads_from_what_to_whom_to_ask():
 
 def test_owed_says_paid_written_still_owed_where_when_keep_and_phone():
     lines = said(slip(receipt("owed", "zh-CN"), TEXTS["zh-CN"]))
-    assert lines[1:3] == ["欠款凭证", "本机欠您: ¥50.00"]
+    assert lines[1:3] == ["欠款凭条", "本机欠您: ¥50.00"]
     assert {"实收现金: ¥100.00", "已写入电卡: ¥50.00", "购电量: 80.64 度", "本机仍欠您: ¥50.00"} <= set(lines)
     assert {"请保管好本凭条。", "服务电话: 400-800-9558", "代码: C-202"} <= set(lines)
     sentence = next(line for line in lines if line.startswith("¥50.00 已收到"))
@@ -58,7 +58,7 @@ def test_owed_says_paid_written_still_owed_where_when_keep_and_phone():
 
 def test_doubt_claims_neither_that_it_is_written_nor_that_it_is_owed():
     lines = said(slip(receipt("doubt", "zh-CN"), TEXTS["zh-CN"]))
-    assert lines[1:3] == ["待核实凭证", "待核实: ¥70.00"]
+    assert lines[1:3] == ["待核实凭条", "待核实: ¥70.00"]
     assert {"实收现金: ¥50.00", "上次欠您: ¥20.00", "确认已写入: ¥0.00", "待核实: ¥70.00"} <= set(lines)
     assert not any("本机仍欠" in line or line.startswith("已写入电卡") for line in lines)
     assert any("还不知道这 ¥70.00" in line and "终端 0007" in line for line in lines)
@@ -66,9 +66,30 @@ def test_doubt_claims_neither_that_it_is_written_nor_that_it_is_owed():
 
 def test_unassigned_money_names_no_card():
     lines = said(slip(receipt("unassigned", "en"), TEXTS["en"]))
-    assert lines[1:3] == ["Voucher: unclaimed cash", "Cash received: ¥20.00"]
+    assert lines[1:3] == ["Slip: unclaimed cash", "Cash received: ¥20.00"]
     assert not any(line.startswith(("Customer", "Meter", "Price", "Still owed")) for line in lines)
     assert "Please keep this slip." in lines
+
+
+def test_a_voucher_has_a_title_of_its_own_its_number_and_no_sum_of_notes():
+    lines = said(slip(receipt("voucher", "en"), TEXTS["en"]))
+    assert lines[1:4] == ["Voucher", "Worth: ¥50.00", "Voucher no.: 0007-3f2a91c0de"]
+    assert {"Electricity: 80.64 kWh", "Customer no.: 0420 0012 3456", "Help: 400-800-9558"} <= set(lines)
+    assert any("redeems this voucher for ¥50.00, once" in line for line in lines)
+    assert lines[-1] == "Our office scans this code"
+    assert not any(line.startswith(("Notes", "Cash", "Still owed", "Sale no.", "Written")) for line in lines)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_voucher_for_a_meter_with_a_keypad_speaks_of_no_card(language):
+    lines = said(slip(receipt("voucher", language, keypad=True), TEXTS[language]))
+    assert not any("card" in line or "卡" in line for line in lines)
+
+
+def test_no_other_slip_is_called_a_voucher():
+    for language, word in (("zh-CN", "欠款凭证"), ("en", "Voucher")):
+        titles = {kind: TEXTS[language].text(f"title.{kind}") for kind in KINDS}
+        assert [kind for kind, title in titles.items() if word in title] == ["voucher"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

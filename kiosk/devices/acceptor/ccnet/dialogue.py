@@ -12,8 +12,9 @@ Five rules hold everywhere.
 2. A credit is new only if a note was in escrow, or nothing was known, since the last one.
 3. After a silence nothing that was decided before it holds for the note in escrow: it is reported as found.
 4. RESET is sent only after a power-up, and only when what the power-up said was settled.
-5. What is heard right after a silence may be the late answer to the question before. It is not acknowledged: the
-   machine would take that for the answer it has given since, and let go a credit that nobody has heard.
+5. What is heard first, or right after a silence, may be the late answer to the question before. It is not
+   acknowledged: the machine would take that for the answer it has given since, and let go a credit that nobody has
+   heard.
 
 What is not nice: a validator refuses to name itself and its notes while a note moves, so a kiosk that comes up beside
 a running validator must remember the table from before (``Memory``).
@@ -28,7 +29,7 @@ from enum import Enum, auto
 
 from kiosk.devices.acceptor import events as on
 from kiosk.devices.acceptor.ccnet import wire
-from kiosk.devices.acceptor.ccnet.wire import Table
+from kiosk.devices.acceptor.ccnet.memory import Memory
 
 POWER_UP: dict[int, on.Whereabouts] = {
     wire.POWER_UP: "none",
@@ -44,9 +45,10 @@ FAULTS = {
     wire.FAILURE: "V-415",
 }
 SILENT = "V-411"
-NO_VALUE = "V-415"  # a note in the box whose value nobody knows
+NO_VALUE = "V-415"  # it does not say what its notes are worth
 QUESTIONS = (wire.IDENTIFY, wire.TABLE)
 QUESTION_TRIES_MAX = 3
+RESTS_UNTIL_ASKED_AGAIN = 50  # polls
 ANSWERED = 99  # instead of a number of tries
 DISABLE_TRIES_MAX = 5
 CURRENCY = frozenset({"CNY", "CHN"})  # ISO 4217, and the country's letters that some makers write instead
@@ -60,14 +62,6 @@ class DialogueSettings:
     hold_every_ms: int = 5_000  # a held note goes back by itself after 10 s
     reset_again_ms: int = 2_000
     remind_ms: int = 5_000  # what must be recorded is said again after this time
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the validator once said of itself and its notes; bytes as they came."""
-
-    identity: bytes = b""
-    table: bytes = b""
 
 
 class Stage(Enum):
@@ -100,8 +94,9 @@ class Dialogue:
     def __init__(self, settings: DialogueSettings, memory: Memory) -> None:
         self._settings = settings
         self.memory = memory
-        self._table = _table(memory.table)
+        self._table = memory.parsed()
         self._wanted: frozenset[int] = frozenset()
+        self._types: frozenset[int] | None = None  # those, by their places in the table; None: to be looked up
         self._mask: bytes | None = None  # what the device has confirmed
         self._up = False
         self._down = False
@@ -110,22 +105,24 @@ class Dialogue:
         self._polled_last = b""
         self._answer = b""
         self._fresh = False  # that poll was the last exchange
-        self._silent_before = self._late = False  # the last exchange brought nothing; so this answer may be a late one
+        self._silent_before, self._late = True, False  # the last exchange brought nothing; so this answer may be late
         self._questions = dict.fromkeys(QUESTIONS, 0)  # → tries
         self._disable_tries = 0
+        self._rests = 0  # polls at rest without a table
         self._power_up: on.Whereabouts | None = None
         self._settled = False
         self._said_up_ms = 0
         self._reset_ms: int | None = None
         self._fault = ""
         self._note: Note | None = None
-        self._watched = False  # has been seen at rest since it is up: notes from now on are not found, they come
+        self._rested = self._watched = False  # seen at rest since it is up; or a note seen to come: none is found now
 
     # ---- what the kiosk wants
 
     def want(self, denominations_fen: frozenset[int]) -> None:
         """Takes notes of these values from now on; none disables."""
         self._wanted = denominations_fen
+        self._types = None
 
     def decide(self, stage: Stage) -> None:
         """TO_BOX or TO_CUSTOMER for the note in escrow; too late, it does nothing."""
@@ -193,7 +190,9 @@ class Dialogue:
         return bytes((wire.HOLD,)) if due else None
 
     def _wanted_types(self) -> frozenset[int]:
-        return frozenset(kind for kind in range(len(self._table)) if self._fen(kind) in self._wanted)
+        if self._types is None:
+            self._types = frozenset(kind for kind in range(len(self._table)) if self._fen(kind) in self._wanted)
+        return self._types
 
     def _fen(self, kind: int) -> int | None:
         row = self._table[kind] if kind < len(self._table) else None
@@ -244,7 +243,7 @@ class Dialogue:
 
     def lost(self) -> list[on.AcceptorEvent]:
         """The device is silent, or its line is dead."""
-        told, self._down = self._down, True
+        told, self._down, self._silent_before = self._down, True, True
         self._begin()
         if self._note and self._note.stage in IN_ESCROW:
             self._note = None
@@ -252,7 +251,7 @@ class Dialogue:
         return [] if told else [on.AcceptorDown(SILENT)]
 
     def _begin(self) -> None:
-        self._up = self._fresh = self._watched = self._settled = False
+        self._up = self._fresh = self._rested = self._watched = self._settled = False
         self._mask = self._power_up = self._reset_ms = self._code = None
         self._questions = dict.fromkeys(QUESTIONS, 0)
         self._disable_tries = 0
@@ -277,7 +276,7 @@ class Dialogue:
                 wire.parse_identity(answer)
                 self.memory = Memory(answer, self.memory.table)
             else:
-                self._table = wire.parse_table(answer)
+                self._table, self._types = wire.parse_table(answer), None
                 self.memory = Memory(self.memory.identity, answer)
         except ValueError:
             self._questions[question] += QUESTION_TRIES_MAX if answer[0] == wire.ILLEGAL else 1
@@ -313,12 +312,11 @@ class Dialogue:
             self._note = None
         self._up, self._down, self._said_up_ms = True, False, now_ms
         identity = wire.parse_identity(self.memory.identity) if self.memory.identity else ""
-        return on.AcceptorUp(identity, self._power_up or "none")
+        return on.AcceptorUp(identity, self._power_up or "none", serial=identity.rpartition(" ")[2])
 
     def _fault_events(self, code: int) -> list[on.AcceptorEvent]:
         fault = FAULTS.get(code, "")
-        worthless = self._note is not None and self._note.stage is Stage.STACKED and self._note.fen is None
-        if worthless or (code in (wire.IDLING, wire.DISABLED) and not self._table and self._question() is None):
+        if code in (wire.IDLING, wire.DISABLED) and not self._table and self._question() is None:
             fault = NO_VALUE
         before, self._fault = self._fault, fault
         if fault == before:
@@ -351,14 +349,22 @@ class Dialogue:
         return on.NoteReturned(self._fen(kind) if fen is None and kind is not None else fen)
 
     def _at_rest(self) -> list[on.AcceptorEvent]:
-        if not self._watched:
-            self._watched = True
+        if not self._rested or self._wants_table_again():
+            self._rested = self._watched = True
             for question, tries in self._questions.items():  # what it refused while a note moved
                 self._questions[question] = tries if tries == ANSWERED else 0
         note, self._note = self._note, None
         if note and note.stage in (Stage.UNDECIDED, Stage.TO_CUSTOMER):
             return [on.NoteReturned(note.fen)]  # it was not sent to the box, and no credit was reported
         return []  # one that was sent there and of which no word came is left to people
+
+    def _wants_table_again(self) -> bool:
+        """Without a table nothing can be taken: on a line that was bad when it was asked, it is asked again later."""
+        if self._table or self._question() is not None:
+            self._rests = 0
+            return False
+        self._rests += 1
+        return self._rests % RESTS_UNTIL_ASKED_AGAIN == 0
 
     def _in_escrow(self, code: int, kind: int | None, now_ms: int) -> list[on.AcceptorEvent]:
         note = self._note
@@ -381,11 +387,4 @@ class Dialogue:
         elif now_ms - note.since_ms < self._settings.remind_ms:
             return []
         note.since_ms = now_ms
-        return [] if note.fen is None else [on.NoteStacked(note.fen, note.found)]
-
-
-def _table(remembered: bytes) -> Table:
-    try:
-        return wire.parse_table(remembered) if remembered else ()
-    except ValueError:
-        return ()  # a damaged file; the device will say it again
+        return [on.NoteStacked(note.fen, note.found)]

@@ -10,8 +10,9 @@ Source: CashCode, "CashCode NET Interface", MAN_CCNET Rev. 2.3.1 §2, §5 (2002)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+
+from kiosk.devices.acceptor.kermit import FrameFinder, crc
 
 SYNC = 0x02
 VALIDATOR = 0x03  # the address of a note validator
@@ -61,16 +62,6 @@ FAILURES = {
 }
 
 
-def crc(checked: bytes) -> bytes:
-    """CRC-16/KERMIT (polynomial 1021 reflected, seed 0), two bytes, low first."""
-    register = 0
-    for byte in checked:
-        register ^= byte
-        for _ in range(8):
-            register = (register >> 1) ^ 0x8408 if register & 1 else register >> 1
-    return register.to_bytes(2, "little")
-
-
 def encode(body: bytes) -> bytes:
     """The frame that carries ``body``, 1…1016 bytes, to or from a validator."""
     if not 1 <= len(body) <= LENGTH_MAX - 8:
@@ -83,40 +74,11 @@ def encode(body: bytes) -> bytes:
     return frame + crc(frame)
 
 
-class Decoder:
+class Decoder(FrameFinder):
     """Finds frames in a stream of bytes; garbage between and inside them is passed over."""
 
     def __init__(self) -> None:
-        self._held = b""
-
-    def feed(self, came: bytes) -> list[bytes]:
-        """The bodies of the frames that are now complete. A frame with a wrong check is none."""
-        self._held += came
-        return list(self._frames())
-
-    def clear(self) -> None:
-        """Forgets the beginning of a frame that will not be finished."""
-        self._held = b""
-
-    def _frames(self) -> Iterator[bytes]:
-        while self._held:
-            start = self._held.find(SYNC)
-            if start < 0:
-                self._held = b""
-                return
-            self._held = self._held[start:]
-            span = _span(self._held)
-            if span is None:
-                return
-            head, length = span
-            if length > len(self._held):
-                return
-            frame = self._held[:length]
-            if length and crc(frame[:-2]) == frame[-2:]:
-                self._held = self._held[length:]
-                yield frame[head:-2]
-            else:
-                self._held = self._held[1:]  # that was no beginning; the next may be
+        super().__init__(SYNC, _span)
 
 
 def _span(held: bytes) -> tuple[int, int] | None:

@@ -1,157 +1,131 @@
-"""A validator on a pseudo-terminal, a host at its other end, and somebody who watches both."""
+"""A validator and its host in simulated time, and somebody who watches both."""
 
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
 from kiosk.devices.acceptor import events as on
 from kiosk.devices.acceptor.ccnet.dialogue import DialogueSettings
-from kiosk.devices.acceptor.ccnet.host import CcnetAcceptor, HostSettings
-from kiosk.devices.acceptor.ccnet.simulator import CcnetSimulator
-from kiosk.devices.acceptor.ccnet.validator import Timings, Validator
-from kiosk.devices.link import LinkSettings
-from kiosk.model.clock import SystemClock
-from kiosk.model.errors import DeviceFault
+from kiosk.devices.acceptor.ccnet.talk import CcnetTalk, TalkSettings
+from kiosk.devices.acceptor.ccnet.voice import CcnetVoice
+from kiosk.devices.acceptor.duet import Duet
+from kiosk.devices.acceptor.validator import Validator
 
-FAST = Timings().faster(40)
-IDENTITY = "SM-CN1001 30K000000001"
+SERIAL = "30K000000001"
+IDENTITY = f"SM-CN1001 {SERIAL}"
 ALL = frozenset({500, 1000, 2000, 5000, 10_000})
-PATIENCE_S = 10
+PATIENCE_MS = 120_000
 
 
-class MovedClock(SystemClock):
-    """A clock that stands until it is moved."""
-
-    def __init__(self):
-        super().__init__()
-        self.now_ms = 1_000_000
-
-    def monotonic_ms(self):
-        return self.now_ms
+def up(where):
+    return on.AcceptorUp(IDENTITY, where, serial=SERIAL)
 
 
 class Witness:
     """Remembers events in order; ``wait`` takes the next one that fits and forgets those before it."""
 
-    def __init__(self):
-        self.changed = threading.Condition()
-        self.events = []
-        self.all = []
+    def __init__(self, bench):
+        self.bench, self.events, self.all = bench, [], []
 
     def __call__(self, event):
-        with self.changed:
-            self.events.append(event)
-            self.all.append(event)
-            self.changed.notify_all()
+        self.events.append(event)
+        self.all.append(event)
 
     def wait(self, wanted):
-        def find():
-            return next((at for at, event in enumerate(self.events) if event == wanted), None)
-
-        with self.changed:
-            assert self.changed.wait_for(lambda: find() is not None, PATIENCE_S), f"no {wanted} in {self.events}"
-            del self.events[: find() + 1]
+        self.bench.until(lambda: wanted in self.events)
+        del self.events[: self.events.index(wanted) + 1]
 
     def count(self, kind):
-        with self.changed:
-            return sum(isinstance(event, kind) for event in self.all)
+        return sum(isinstance(event, kind) for event in self.all)
 
 
-class MortalAcceptor(CcnetAcceptor):
-    """A host whose process can be killed: it says and sends nothing more, and its port falls shut."""
+class Acceptor:
+    """What a process can wish."""
 
-    dead = False
+    def __init__(self, bench, talk, on_event):
+        self.bench, self.talk, self.on_event = bench, talk, on_event
+        self.credited, self.settled = talk.credited, talk.settled
+        self.enable = talk.want
 
-    def kill(self):
-        self.dead = True
-        self._running = False
-        if threading.current_thread() is self._thread:
-            raise DeviceFault("V-411", "killed")
-        self._thread.join()
+    def disable(self):
+        self.talk.want(frozenset())
 
-    def _ask(self, link, command):
-        if self.dead:
-            raise DeviceFault("V-411", "killed")
-        return super()._ask(link, command)
+    def stack(self):
+        self.talk.decide(True)
 
-    def _tell(self, events):
-        for event in events:
-            if not self.dead:
-                super()._tell([event])
+    def give_back(self):
+        self.talk.decide(False)
+
+    def stop(self):
+        self.talk.leave()
+        self.bench.until(self.talk.left)
+
+
+class Sim:
+    """The machine's hands."""
+
+    def __init__(self, machine, bench):
+        self.machine, self.bench, self.voice = machine, bench, CcnetVoice(machine)
+
+    def __getattr__(self, hand):
+        def touch(*arguments):
+            return getattr(self.machine, hand)(*arguments, self.bench.now)
+
+        return touch
+
+    @property
+    def look(self):
+        return self.machine.look
+
+    def fail(self, failure=0x50):
+        self.machine.fail(failure, self.bench.now)
+
+    def feed_forged(self, fen):
+        return self.machine.feed(fen, self.bench.now, genuine=False)
 
 
 class Bench:
-    def __init__(self, folder, timings=FAST, clock=None, capacity=600, tamper=None):
-        self.folder, self.clock = folder, clock or SystemClock()
-        self.looked = threading.Condition()
-        self.sim = CcnetSimulator(
-            folder / "acceptor",
-            Validator(timings=timings, capacity=capacity),
-            self.clock,
-            on_change=self._look,
-            tamper=tamper,
-            tick_ms=2,
-        )
-        self.settings = HostSettings(
-            LinkSettings(str(folder / "acceptor"), 9600, "V-411", read_timeout_ms=5),
-            memory_file=folder / "acceptor.memory",
-            poll_ms=4,
-            answer_ms=60,
-            reopen_ms=5,
-            dialogue=DialogueSettings(hold_every_ms=100, reset_again_ms=100, remind_ms=300),
-        )
-        self.hosts = []
+    def __init__(self, capacity=600):
+        self.now, self.memory = 1_000_000, b""
+        self.sim = Sim(Validator(capacity=capacity), self)
+        self.sim.power_on()
+        self.duet = None
 
-    def _look(self, look):
-        with self.looked:
-            self.looked.notify_all()
+    def play(self):
+        self.duet.play(self.now)
+        self.memory = self.duet.talk.memory() or self.memory
+        self.now = min(self.now + 100, max(self.now + 1, self.duet.due_ms()))
+
+    def until(self, fits):
+        latest = self.now + PATIENCE_MS
+        while not fits():
+            assert self.now < latest, f"it did not happen: {self.sim.look}"
+            self.sim.machine.pass_time(self.now)
+            if not fits():
+                self.play()
 
     def see(self, fits):
         """Waits until the machine looks so."""
-        with self.looked:
-            assert self.looked.wait_for(lambda: fits(self.sim.look), PATIENCE_S), self.sim.look
+        self.until(lambda: fits(self.sim.look))
 
-    def until(self, fits):
-        """Waits for something that changes without anybody being told."""
-        with self.looked:
-            for _ in range(PATIENCE_S * 500):
-                if fits():
-                    return
-                self.looked.wait(0.002)
-        raise AssertionError("it did not happen")
-
-    def acceptor(self, dialogue=None, memory=True):
-        """A new host, not started."""
-        settings = replace(self.settings, dialogue=dialogue or self.settings.dialogue)
-        acceptor = MortalAcceptor(settings if memory else replace(settings, memory_file=None), self.clock)
-        self.hosts.append(acceptor)
-        return acceptor
-
-    def host(self, **more):
-        """A new host and its witness."""
-        acceptor, witness = self.acceptor(**more), Witness()
-        acceptor.start(witness)
-        return acceptor, witness
+    def host(self, dialogue=None, memory=True):
+        """A new process and its witness; the one before it is gone."""
+        settings = replace(TalkSettings(), dialogue=dialogue or DialogueSettings())
+        acceptor = Acceptor(self, CcnetTalk(self.memory if memory else b"", settings), Witness(self))
+        if self.duet is None:
+            self.duet = Duet(acceptor.talk, self.sim.voice, lambda event: None, self.now)
+        self.duet.succeed(acceptor.talk, lambda event: acceptor.on_event(event), self.now)
+        return acceptor, acceptor.on_event
 
     def open(self, **more):
         """A host that takes notes, and a machine that is open for them."""
         acceptor, witness = self.host(**more)
-        witness.wait(on.AcceptorUp(IDENTITY, "none"))
+        witness.wait(up("none"))
         acceptor.settled()
         acceptor.enable(ALL)
         self.see(lambda look: look.open_for_fen == ALL)
         return acceptor, witness
 
-    def close(self):
-        for acceptor in self.hosts:
-            acceptor.stop()
-        self.sim.close()
-
 
 @contextmanager
-def bench(folder, **more):
-    it = Bench(folder, **more)
-    try:
-        yield it
-    finally:
-        it.close()
+def bench(**more):
+    yield Bench(**more)

@@ -1,0 +1,1 @@
+"""ccTalk: coin acceptors and bill validators with a table of their last five events."""
