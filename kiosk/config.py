@@ -12,10 +12,12 @@ import re
 import tomllib
 import types
 import typing
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kiosk.devices.acceptor.protocols import COIN_PROTOCOLS, NOTE_PROTOCOLS
 from kiosk.devices.reader.commands import Choices
 from kiosk.model.errors import ConfigFault
 
@@ -38,6 +40,7 @@ class Terminal:
     folder: Path  # ledger, key and state of this terminal
     language: str = "zh-CN"
     utc_offset_minutes: int = 480
+    heat_max_c: int = 85  # warmer than this inside, and no cash is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,27 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Acceptor:
-    """The note acceptor; CCNET."""
+    """The note acceptor."""
 
     path: str
+    protocol: str = "ccnet"  # or "ssp", "cctalk", "id003"
     baud: int = 9600
-    poll_ms: int = 100
+    poll_ms: int = 0  # 0 leaves it to the protocol
+    check: str = "sum"  # of ccTalk's frames: "sum" or "crc", as the device is set
+    keeps_count: bool = False  # ccTalk: the device's manual says that its accept counter is kept without power
+    key_file: Path | None = None  # SSP: 16 hex digits, the fixed key if it is not the makers' default
+
+
+@dataclass(frozen=True, slots=True)
+class Coins:
+    """The coin acceptor; without a path there is none."""
+
+    path: str = ""
+    protocol: str = "cctalk"  # there is no other yet
+    baud: int = 9600
+    poll_ms: int = 0  # 0 leaves it to the protocol
+    check: str = "sum"  # or "crc", as the device is set
+    keeps_count: bool = False  # the device's manual says that its accept counter is kept without power
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,15 @@ class Prices:
 @dataclass(frozen=True, slots=True)
 class Customers:
     """The signed list of customers whose meters have keypads; all three, or none. Signed by the price list's key."""
+
+    file: Path | None = None
+    note: Path | None = None  # head office's signature on it
+    vkey_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """The signed list of vouchers to be brought to their cards; all three, or none. Signed by the price list's key."""
 
     file: Path | None = None
     note: Path | None = None  # head office's signature on it
@@ -127,7 +155,7 @@ class Screen:
     left: int = -1  # of the window; -1 leaves it to the window manager
     top: int = -1
     touch: str = ""  # a touch frame that speaks TUIO, e.g. "tuio,127.0.0.1:3333"; "" is the display's own touch
-    shots_folder: Path | None = None  # a picture of each new screen goes here
+    shots_folder: Path | None = None  # a picture of each new screen goes here, and its words beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +184,9 @@ class Config:
     prices: Prices
     vendors: Vendors
     reader: Reader = field(default_factory=Reader)
+    coins: Coins = field(default_factory=Coins)
     customers: Customers = field(default_factory=Customers)
+    owed: Owed = field(default_factory=Owed)
     head_office: HeadOffice = field(default_factory=HeadOffice)
     screen: Screen = field(default_factory=Screen)
     visit: Visit = field(default_factory=Visit)
@@ -245,11 +275,29 @@ def _sense(config: Config) -> list[str]:
     if not visit.denominations_fen or min((*visit.denominations_fen, *visit.amounts_fen)) <= 0:
         mistakes.append("[visit] amounts must be whole fen above 0")
     mistakes += _reader_sense(config.reader)
-    roll = (config.customers.file, config.customers.note, config.customers.vkey_file)
-    if any(roll) and not all(roll):
-        mistakes.append("[customers] 'file', 'note' and 'vkey_file' belong together")
+    mistakes += _cash_sense("acceptor", config.acceptor, NOTE_PROTOCOLS)
+    mistakes += _cash_sense("coins", config.coins, COIN_PROTOCOLS)
+    if config.coins.path == config.acceptor.path:
+        mistakes.append("[coins] 'path' is the note acceptor's: each needs a line of its own")
+    for name, listed in (("customers", config.customers), ("owed", config.owed)):
+        three = (listed.file, listed.note, listed.vkey_file)
+        if any(three) and not all(three):
+            mistakes.append(f"[{name}] 'file', 'note' and 'vkey_file' belong together")
     if config.head_office.url and config.head_office.vkey_file is None:
         mistakes.append("[head_office] 'vkey_file' is missing")
+    return mistakes
+
+
+def _cash_sense(name: str, device: Acceptor | Coins, protocols: Collection[str]) -> list[str]:
+    mistakes = []
+    if device.protocol not in protocols:
+        mistakes.append(f"[{name}] 'protocol' must be one of {', '.join(protocols)}, not {device.protocol!r}")
+    if device.baud not in BAUDS:
+        mistakes.append(f"[{name}] 'baud' must be one of {', '.join(map(str, BAUDS))}")
+    if device.poll_ms < 0:
+        mistakes.append(f"[{name}] 'poll_ms' must not be below 0")
+    if device.check not in ("sum", "crc"):
+        mistakes.append(f"[{name}] 'check' must be sum or crc, not {device.check!r}")
     return mistakes
 
 

@@ -17,7 +17,15 @@ from kiosk.model.clock import Clock
 from kiosk.model.errors import DeviceFault
 from kiosk.model.receipt import Receipt, ReceiptKind
 from kiosk.model.texts import Texts
-from kiosk.sale.events import DeviceDown, DeviceUp, PaperReady, Printed, PrintFailed
+from kiosk.sale.events import (
+    DeviceDown,
+    DeviceUp,
+    PaperReady,
+    Printed,
+    PrintFailed,
+    UnclaimedPrinted,
+    VoucherPrinted,
+)
 from kiosk.sale.ports import Post
 from kiosk.sale.state import Outcome
 
@@ -26,7 +34,7 @@ DOWN = {PrinterState.SILENT: "V-421", PrinterState.OUT: "V-422", PrinterState.FA
 
 
 class SlipPrinter:
-    """``proof`` gives the receipt QR of a sale.closed entry; it is called on the runner's thread."""
+    """``proof`` gives the QR of a sale.closed or voucher.issued entry; it is called on the runner's thread."""
 
     def __init__(
         self,
@@ -64,6 +72,15 @@ class SlipPrinter:
         now = self._clock.civil()
         self._jobs.put(receipt_of(outcome, closing, language, self._terminal, vendor, now, self._proof))
 
+    def print_unclaimed(self, entry: Entry, language: str) -> None:
+        """Answered by UnclaimedPrinted."""
+        self._jobs.put(unclaimed_receipt(entry, language, self._terminal, self._clock.civil()))
+
+    def print_voucher(self, entry: Entry, language: str) -> None:
+        """Answered by VoucherPrinted."""
+        vendor, now = self._vendors.get(entry.data["vendor"]), self._clock.civil()
+        self._jobs.put(voucher_receipt(entry, language, self._terminal, vendor, now, self._proof))
+
     def _run(self) -> None:
         while True:
             try:
@@ -89,13 +106,19 @@ class SlipPrinter:
         return not code
 
     def _print(self, receipt: Receipt) -> None:
+        code, number = "", receipt.number
         try:
             self._printer.print(draw_slip(slip(receipt, self._words[receipt.language]), self._faces))
         except DeviceFault as fault:
-            self._post(PrintFailed(receipt.number, fault.code))
-            self._look()
+            code = fault.code
+        if receipt.kind == "unassigned":
+            self._post(UnclaimedPrinted(number, code))
+        elif receipt.kind == "voucher":
+            self._post(VoucherPrinted(number, code))
         else:
-            self._post(Printed(receipt.number))
+            self._post(PrintFailed(number, code) if code else Printed(number))
+        if code:
+            self._look()
 
 
 def receipt_of(
@@ -134,10 +157,68 @@ def receipt_of(
         energy_centi_kwh=sale.written_centi_kwh,
         price=sale.price.per_kwh,
         count=sale.written_count,
-        brought_fen=sale.brought_fen,
+        brought_fen=sale.brought_fen + sale.voucher_fen,
         kept_fen=sale.due_fen,
         keypad=bool(sale.when),
         token=sale.token,
         code=outcome.code if sale.due_fen else "",
         qr=proof(closing),
+    )
+
+
+def voucher_receipt(
+    entry: Entry,
+    language: str,
+    terminal: Terminal,
+    vendor: Vendor | None,
+    printed_at: str,
+    proof: Callable[[Entry], str],
+) -> Receipt:
+    """What the slip of a voucher says; ``proof`` gives the QR of its voucher.issued entry."""
+    data = entry.data
+    return Receipt(
+        kind="voucher",
+        language=language,
+        number=entry.seq,
+        operator_zh=terminal.operator_zh,
+        operator_en=terminal.operator_en,
+        terminal=terminal.id,
+        place_zh=terminal.place_zh,
+        place_en=terminal.place_en,
+        phone=terminal.phone,
+        printed_at=printed_at,
+        sale_id="",
+        paid_fen=0,
+        vendor_zh=vendor.name_zh if vendor else data["vendor"],
+        vendor_en=vendor.name_en if vendor else data["vendor"],
+        vendor_code=data["vendor"],
+        customer=data["customer"],
+        meter=data["meter"],
+        energy_centi_kwh=data["energy"],
+        brought_fen=data["fen"],
+        kept_fen=data["fen"],
+        keypad=bool(vendor and vendor.keypad),
+        voucher=data["no"],
+        qr=proof(entry),
+    )
+
+
+def unclaimed_receipt(entry: Entry, language: str, terminal: Terminal, printed_at: str) -> Receipt:
+    """What the slip of money without a sale says. It has no QR: that proves a closed sale (contract 2 §4)."""
+    fen = entry.data["fen"]
+    return Receipt(
+        kind="unassigned",
+        language=language,
+        number=entry.seq,
+        operator_zh=terminal.operator_zh,
+        operator_en=terminal.operator_en,
+        terminal=terminal.id,
+        place_zh=terminal.place_zh,
+        place_en=terminal.place_en,
+        phone=terminal.phone,
+        printed_at=printed_at,
+        sale_id="",
+        paid_fen=fen,
+        notes=((fen, 1),),
+        kept_fen=fen,
     )

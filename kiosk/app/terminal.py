@@ -8,18 +8,19 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from kiosk.app.acceptors import coin_acceptor, note_acceptor
 from kiosk.app.cards import CardSlot
-from kiosk.app.lists import load_customers, load_prices
-from kiosk.app.notes import NoteEars
+from kiosk.app.lists import load_customers, load_owed, load_prices
 from kiosk.app.readers import card_reader
 from kiosk.app.slips import SlipPrinter
+from kiosk.app.till import Till
 from kiosk.app.tokens import TokenMaker
 from kiosk.app.vendors import describe_all, open_drivers
 from kiosk.app.watch import Watch
 from kiosk.billing.book import PriceBook
 from kiosk.billing.customers import CustomerList
+from kiosk.billing.owed import OwedList
 from kiosk.config import Config
-from kiosk.devices.acceptor.ccnet.host import CcnetAcceptor, HostSettings
 from kiosk.devices.link import LinkSettings
 from kiosk.devices.printer.host import ReceiptPrinter
 from kiosk.devices.printer.raster import Faces
@@ -38,7 +39,7 @@ from kiosk.model.texts import load_texts
 from kiosk.sale import events as on
 from kiosk.sale.books import Memory
 from kiosk.sale.runner import Doors, Runner
-from kiosk.sale.state import Rules, State
+from kiosk.sale.state import Bound, Key, Rules, State
 from kiosk.sale.view import SaleView, Screen
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Terminal:
     def __init__(self, config: Config, clock: Clock, show: Callable[[SaleView], None]) -> None:
         self._config, self._clock, self._show = config, clock, show
         self._runner: Runner | None = None
+        self._last_ms = 0  # the ledger's last time before this start
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sale")
 
@@ -102,22 +104,23 @@ class Terminal:
         reader, lend_line = card_reader(config.reader, self._hear_reader)
         drivers = open_drivers(config.keys.vendor_secrets_file, registry, lend_line)
         with Journal.open(config.journal, signer, self._clock, memory.see) as journal:
-            prices, customers = self._install_lists(journal, memory)
+            prices, customers, owed = self._install_lists(journal, memory)
             vendors = describe_all(registry, drivers)
 
             def proof(entry: Entry) -> str:
                 return receipt_text(signer, encode(entry), journal.frontier(entry.seq))
 
             try:
-                self._sell(journal, memory, reader, registry, drivers, vendors, prices, customers, proof)
+                self._sell(journal, memory, reader, registry, drivers, vendors, prices, customers, owed, proof)
             finally:
                 for driver in drivers.values():
                     driver.close()
 
-    def _install_lists(self, journal: Journal, memory: Memory) -> tuple[PriceBook, CustomerList]:
-        files, roll = self._config.prices, self._config.customers
+    def _install_lists(self, journal: Journal, memory: Memory) -> tuple[PriceBook, CustomerList, OwedList]:
+        files, roll, debts = self._config.prices, self._config.customers, self._config.owed
         book, digest = load_prices(files.file, files.vkey_file, memory.price_version)
-        customers = CustomerList()
+        customers, owed = CustomerList(), OwedList()
+        self._last_ms = memory.last.at if memory.last is not None else 0
         unclean = memory.last is not None and memory.last.kind not in ("terminal.stopped", "log.opened")
         drafts = [Draft("terminal.started", None, (), {"version": version("prepaid-kiosk"), "unclean": unclean})]
         if book.version != memory.price_version:
@@ -126,9 +129,13 @@ class Terminal:
             customers, sum_ = load_customers(roll.note, roll.file, roll.vkey_file, memory.customers_version)
             if customers.version != memory.customers_version:
                 drafts.append(Draft("customers.installed", None, (), {"version": customers.version, "sha256": sum_}))
+        if debts.note is not None and debts.file is not None and debts.vkey_file is not None:
+            owed, sum_ = load_owed(debts.note, debts.file, debts.vkey_file, memory.owed_version)
+            if owed.version != memory.owed_version:
+                drafts.append(Draft("owed.installed", None, (), {"version": owed.version, "sha256": sum_}))
         for entry in journal.append(drafts):
             memory.see(entry)
-        return book, customers
+        return book, customers, owed
 
     def _sell(
         self,
@@ -140,23 +147,26 @@ class Terminal:
         vendors: dict[str, Vendor],
         prices: PriceBook,
         customers: CustomerList,
+        owed: OwedList,
         proof: Callable[[Entry], str],
     ) -> None:
         config, clock = self._config, self._clock
         words = {language: load_texts(ROOT / "assets" / "text", "receipt", language) for language in LANGUAGES}
         faces = Faces(*(ROOT / "build" / "fonts" / f"NotoSansSC-{weight}.otf" for weight in ("Regular", "Bold")))
-        acceptor = CcnetAcceptor(_acceptor(config))
+        marks = memory.books.marks
+        notes, coins = note_acceptor(config, marks.get("acceptor")), coin_acceptor(config, marks.get("coins"))
+        till = Till(notes, coins, self.post)
         printer = ReceiptPrinter(LinkSettings(config.printer.path, config.printer.baud, "V-421"))
         cards = CardSlot(reader, registry, drivers, vendors, prices, clock, config.terminal.id, self.post)
         tokens = TokenMaker(customers, registry, drivers, vendors, prices, config.terminal.id, self.post)
         slips = SlipPrinter(printer, faces, config.terminal, vendors, words, proof, clock, self.post)
-        state = State(_rules(config), vendors, language=config.terminal.language)
-        doors = Doors(journal, cards, tokens, acceptor, slips, self._show)
+        state = State(_rules(config), vendors, language=config.terminal.language, listed=_orders(owed))
+        doors = Doors(journal, cards, tokens, till, slips, self._show)
         self._runner = runner = Runner(state, doors, clock, memory)
         reader.start()
-        acceptor.start(NoteEars(self.post).hear)
+        till.start()
         slips.start()
-        watch = Watch(config, journal, self.post)
+        watch = Watch(config, journal, clock, self.post, self._last_ms)
         watch.start()
         if self._stopping.is_set():
             runner.stop()
@@ -167,7 +177,7 @@ class Terminal:
         finally:
             watch.stop()
             reader.close()
-            acceptor.stop()
+            till.stop()
             tokens.close()
             slips.stop()
 
@@ -183,9 +193,12 @@ class Terminal:
                 self.post(on.DeviceUp("reader"))
 
 
-def _acceptor(config: Config) -> HostSettings:
-    link = LinkSettings(config.acceptor.path, config.acceptor.baud, "V-411")
-    return HostSettings(link, config.terminal.folder / "acceptor.json", config.acceptor.poll_ms)
+def _orders(owed: OwedList) -> dict[Key, Bound]:
+    """Head office's list as the sale looks it up."""
+    return {
+        (row.vendor, row.customer, row.meter): Bound(row.no, row.region, row.fen, row.centi_kwh, row.count)
+        for row in owed.rows
+    }
 
 
 def _rules(config: Config) -> Rules:
@@ -201,4 +214,5 @@ def _rules(config: Config) -> Rules:
         done_ms=visit.done_ms,
         note_ms=visit.note_ms,
         jam_ms=visit.jam_ms,
+        terminal=config.terminal.id,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, MutableMapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 from kiosk.billing.book import PriceBook
 from kiosk.billing.customers import CustomerList
@@ -35,10 +35,12 @@ class TokenMaker:
         prices: PriceBook,
         terminal: str,
         post: Post,
+        thread: Executor | None = None,
     ) -> None:
+        """``thread``: where drivers are asked; one of our own if None."""
         self._customers, self._registry, self._drivers, self._vendors = customers, registry, drivers, vendors
         self._prices, self._terminal, self._post = prices, terminal, post
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tokens")
+        self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="tokens")
 
     def find(self, number: str) -> None:
         """Answered by CustomerFound or CustomerUnknown."""

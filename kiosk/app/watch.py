@@ -1,4 +1,5 @@
-"""Looks after what a sale never waits for: room on the disk, and the sync process with what it says of head office."""
+"""Looks after what a sale never waits for: room on the disk, the clock, the warmth inside, and the sync process with
+what it says of head office."""
 
 from __future__ import annotations
 
@@ -9,17 +10,24 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 from kiosk.config import Config
 from kiosk.ledger.journal import Journal
+from kiosk.model.clock import Clock
 from kiosk.model.errors import KioskError
-from kiosk.sale.events import DeviceDown, DeviceUp
+from kiosk.sale.events import ClockStepped, DeviceDown, DeviceUp
 from kiosk.sale.ports import Post
 from kiosk.sync.state import SyncState, SyncStateReader
 
 log = logging.getLogger(__name__)
 FREE_MIN_BYTES = 32 << 20  # below it no cash is taken: the ledger must have room to end every sale
 LOOK_S = 2.0
+CLOCK_MIN_MS = 1_767_225_600_000  # 2026-01-01: before this program was written
+CLOCK_BACK_MAX_MS = 300_000  # the clock may be this far behind the ledger's last time before the start
+WARMTH = Path("/sys/class/thermal")  # Linux: thermal_zone*/temp, in 0.001 °C
+STEP_MS = 2_000  # a smaller change is the clock being kept right
+COOL_AGAIN_C = 5  # below the limit, so that the kiosk does not come and go
 AGAIN_S = 10.0  # before a sync process that ended by itself is started again
 END_S = 5.0
 
@@ -27,8 +35,13 @@ END_S = 5.0
 class Watch:
     """A thread of its own; what it finds goes to the sale as events."""
 
-    def __init__(self, config: Config, journal: Journal, post: Post) -> None:
-        self._config, self._journal, self._post = config, journal, post
+    def __init__(
+        self, config: Config, journal: Journal, clock: Clock, post: Post, last_ms: int = 0, warmth: Path = WARMTH
+    ) -> None:
+        """``last_ms``: the ledger's last time before this start, UTC; 0 if there is none."""
+        self._config, self._journal, self._clock, self._post = config, journal, clock, post
+        self._last_ms, self._warmth, self._hot = last_ms, warmth, False
+        self._offset_ms = clock.utc_ms() - clock.monotonic_ms()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._sync: subprocess.Popen[bytes] | None = None
@@ -57,7 +70,7 @@ class Watch:
             self._look_once()
 
     def _look_once(self) -> None:
-        for look in (self._look_at_disk, self._look_at_office, self._keep_sync):
+        for look in (self._look_at_disk, self._look_at_clock, self._feel, self._look_at_office, self._keep_sync):
             try:
                 look()
             except (KioskError, OSError) as error:
@@ -66,6 +79,21 @@ class Watch:
     def _look_at_disk(self) -> None:
         full = shutil.disk_usage(self._config.terminal.folder).free < FREE_MIN_BYTES
         self._post(DeviceDown("disk", "L-502") if full else DeviceUp("disk"))
+
+    def _look_at_clock(self) -> None:
+        """The order of entries does not need it; tariffs, tokens and people do."""
+        now_ms, offset_ms = self._clock.utc_ms(), self._clock.utc_ms() - self._clock.monotonic_ms()
+        if abs(offset_ms - self._offset_ms) > STEP_MS:
+            self._post(ClockStepped(max(0, now_ms - offset_ms + self._offset_ms), max(0, now_ms)))
+        self._offset_ms = offset_ms
+        wrong = now_ms < max(CLOCK_MIN_MS, self._last_ms - CLOCK_BACK_MAX_MS)
+        self._post(DeviceDown("clock", "V-431") if wrong else DeviceUp("clock"))
+
+    def _feel(self) -> None:
+        """The hottest of the machine's own thermometers; without one nothing is known."""
+        limit_c = self._config.terminal.heat_max_c - (COOL_AGAIN_C if self._hot else 0)
+        self._hot = any(int(zone.read_text()) > limit_c * 1000 for zone in self._warmth.glob("thermal_zone*/temp"))
+        self._post(DeviceDown("heat", "V-432") if self._hot else DeviceUp("heat"))
 
     def _look_at_office(self) -> None:
         """Without a URL, too: what stops the selling is not undone by a change of settings."""

@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kiosk.ledger.entry import FEN_MAX, Entry, decode
@@ -17,6 +18,13 @@ from kiosk.model.errors import LedgerFault
 
 UTC_OFFSET_MS = 480 * 60_000  # the operator's days are China's
 DAY_MS = 86_400_000
+TEXT_MAX = 64  # of a voucher's number, and of whose it is
+VOUCHER_KINDS = {
+    "voucher.issued": "issued",
+    "voucher.brought": "brought",
+    "voucher.returned": "returned",
+    "write.done": "written",
+}
 
 
 def civil_day(at_ms: int) -> int:
@@ -34,6 +42,20 @@ class DayTotals:
     cash_fen: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class VoucherFact:
+    """What an entry says about a voucher: ``issued``, ``brought``, ``returned`` or ``written``; fen, UTC ms."""
+
+    seq: int
+    no: str
+    what: str
+    at_ms: int
+    fen: int
+    vendor: str = ""
+    customer: str = ""
+    meter: str = ""
+
+
 @dataclass(slots=True)
 class Pages:
     """What some entries of one log add to the books. ``open_sales`` holds sums, the rest are differences."""
@@ -45,17 +67,20 @@ class Pages:
     days: dict[int, DayTotals] = field(default_factory=dict)
     balances: dict[str, int] = field(default_factory=dict)
     parked: dict[int, str] = field(default_factory=dict)
+    vouchers: list[VoucherFact] = field(default_factory=list)
 
     def take(self, content: bytes) -> None:
         """Books the next entry, or parks it."""
         seq, self.size = self.size, self.size + 1
         try:
             entry = self._checked(seq, decode(content))
-            energy, sale = _energy(entry), self._closed(entry)
+            energy, sale, voucher = _energy(entry), self._closed(entry), _voucher(entry)
         except LedgerFault as fault:
             self.parked[seq] = str(fault)
             return
         self._post(entry, energy, sale)
+        if voucher is not None:
+            self.vouchers.append(voucher)
 
     def _checked(self, seq: int, entry: Entry) -> Entry:
         """The rules that bind entries to each other, and the kinds we know. Raises LedgerFault L-501."""
@@ -90,12 +115,42 @@ class Pages:
             self.balances[account] = self.balances.get(account, 0) + fen
             if account.startswith("sold:"):
                 totals.sold_fen -= fen
-            if account == "cash:box" and entry.kind == "note.stacked":
+            if account == "cash:box" and entry.kind in ("note.stacked", "coin.credited"):
                 totals.cash_fen += fen
             if account.startswith("owed:") and entry.sale is not None:
                 self.open_sales[entry.sale] = self.open_sales.get(entry.sale, 0) + fen
         if entry.kind == CLOSED and entry.sale is not None:
             self.open_sales.pop(entry.sale, None)
+
+
+def amiss(facts: Iterable[VoucherFact], how: str, fen: int) -> str:
+    """What is wrong with a voucher, of all that any ledger says about it: a key of the alarms' texts, or "".
+
+    ``how`` and ``fen``: as it was redeemed, "" if it never was. One in doubt at two kiosks is not wrong yet.
+    """
+    written = [fact for fact in facts if fact.what == "written"]
+    if len(written) > 1:
+        return "voucher-twice"
+    if written and (how != "card" or written[0].fen != fen):
+        return "voucher-unordered"
+    return ""
+
+
+def _voucher(entry: Entry) -> VoucherFact | None:
+    """What an entry says about a voucher, if anything."""
+    data = entry.data
+    what = VOUCHER_KINDS.get(entry.kind, "")
+    no = data.get("voucher" if what == "written" else "no")
+    if not what or (what == "written" and no is None):
+        return None
+    fen, who = data.get("fen"), {}
+    if what == "issued":
+        who = {key: data.get(key) for key in ("vendor", "customer", "meter")}
+    if type(fen) is not int or not 0 <= fen <= FEN_MAX:
+        raise LedgerFault("L-501", f"{entry.kind} with fen {fen!r}")
+    if any(type(text) is not str or not 0 < len(text) <= TEXT_MAX for text in (no, *who.values())):
+        raise LedgerFault("L-501", f"{entry.kind} of voucher {no!r}, {who}")
+    return VoucherFact(entry.seq, str(no), what, entry.at, fen, **{key: str(text) for key, text in who.items()})
 
 
 def _energy(entry: Entry) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 from peewee import EXCLUDED, Database
 
 from kiosk.hq.booking import Pages
 from kiosk.hq.store import Store, Turn
-from kiosk.hq.tables import PROJECTIONS, Balance, Day, OpenSale, Parked, StoredEntry
+from kiosk.hq.tables import PROJECTIONS, Balance, Day, OpenSale, Parked, StoredEntry, VoucherEvent
 from kiosk.ledger.note import Vkey
 
 ENTRIES_AT_ONCE = 4_096
@@ -81,5 +82,7 @@ def _write(database: Database, log: int, pages: Pages, before: set[bytes]) -> No
             .on_conflict(conflict_target=[OpenSale.log, OpenSale.sale], update={OpenSale.fen: EXCLUDED.fen})
             .execute(database)
         )
+    for fact in pages.vouchers:
+        VoucherEvent.insert(log=log, **asdict(fact)).execute(database)
     for seq, why in pages.parked.items():
         Parked.insert(log=log, seq=seq, why=why).execute(database)

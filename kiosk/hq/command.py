@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,12 @@ import uvicorn
 from kiosk.hq.app import Settings, create_app
 from kiosk.hq.books import rebuild
 from kiosk.hq.enrol import change, enrol, known, vkeys, write_evidence
-from kiosk.hq.keyring import VKEY, create_signer, read_vkey
-from kiosk.hq.store import Store
+from kiosk.hq.folder import Run, database_url, opened_store, prepared
+from kiosk.hq.keyring import create_signer, read_vkey
+from kiosk.hq.voucher_command import add_voucher_parsers
 from kiosk.model.clock import SystemClock
-from kiosk.model.errors import ConfigFault, KioskError, LedgerFault
+from kiosk.model.errors import ConfigFault
 
-DATABASE = "hq.db"
 FIRST_STEPS = """first steps:
   kiosk hq init --data DIR --domain power.example   makes the key; give its public half to the terminals
   kiosk hq enrol --data DIR VKEY                    VKEY is the line that `kiosk enrol` printed at the terminal
@@ -27,7 +26,6 @@ FIRST_STEPS = """first steps:
 
 ORIGIN is the name of a terminal's ledger, e.g. power.example/kiosk/420100/0007/1; `kiosk hq vkeys` lists them.
 """
-Run = Callable[[argparse.Namespace], int]
 
 
 def add_parsers(subparsers: Any) -> None:
@@ -42,13 +40,7 @@ def add_parsers(subparsers: Any) -> None:
     commands = office.add_subparsers(required=True, metavar="COMMAND", title="commands")
 
     def add(name: str, run: Run, help_: str) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = commands.add_parser(name, help=help_, description=help_)
-        parser.add_argument(
-            "--data", type=Path, default=Path("hq"), metavar="DIR", help="head office's folder; default: hq"
-        )
-        parser.add_argument("--db", default="", metavar="URL", help="database; default: hq.db in that folder")
-        parser.set_defaults(run=_guarded(run))
-        return parser
+        return prepared(commands.add_parser(name, help=help_, description=help_), run)
 
     init = add("init", _init, "Make head office's key, once, and print its public half.")
     init.add_argument("--domain", required=True, help="the operator's domain, e.g. power.example")
@@ -68,31 +60,7 @@ def add_parsers(subparsers: Any) -> None:
         )
         if name == "evidence":
             parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write them")
-
-
-def _guarded(run: Run) -> Run:
-    def guarded(args: argparse.Namespace) -> int:
-        try:
-            return run(args)
-        except KioskError as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
-
-    return guarded
-
-
-def _database_url(args: argparse.Namespace) -> str:
-    return args.db or f"sqlite:///{(args.data / DATABASE).absolute()}"
-
-
-def _store(args: argparse.Namespace) -> Store:
-    """The database of a folder that was set up; a slip in --data must not make an empty one somewhere else."""
-    if not args.db and not (args.data / VKEY).is_file():
-        text = (
-            f"{args.data.absolute()} is not head office's folder: name it with --data, or make it with `kiosk hq init`"
-        )
-        raise LedgerFault("L-505", text)
-    return Store(_database_url(args))
+    add_voucher_parsers(commands)
 
 
 def _init(args: argparse.Namespace) -> int:
@@ -105,7 +73,7 @@ def _serve(args: argparse.Namespace) -> int:
     host, _, port = args.listen.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ConfigFault("F-701", f"--listen {args.listen}: give a host and a port, e.g. 127.0.0.1:8600")
-    app = create_app(Settings(args.data, _database_url(args)))
+    app = create_app(Settings(args.data, database_url(args)))
     # One process: a log's lock is a lock between threads.
     try:
         uvicorn.run(
@@ -124,7 +92,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _enrol(args: argparse.Namespace) -> int:
-    new = enrol(_store(args), args.vkey, SystemClock().utc_ms())
+    new = enrol(opened_store(args), args.vkey, SystemClock().utc_ms())
     sys.stdout.write("enrolled\n" if new else "enrolled already\n")
     return 0
 
@@ -135,7 +103,7 @@ def _vkey(args: argparse.Namespace) -> int:
 
 
 def _vkeys(args: argparse.Namespace) -> int:
-    listed = vkeys(_store(args))
+    listed = vkeys(opened_store(args))
     own = str(read_vkey(args.data))  # before the server first ran, the database does not know it
     sys.stdout.write("".join(f"{vkey}\n" for vkey in (*listed, *([] if own in listed else [own]))))
     return 0
@@ -143,14 +111,14 @@ def _vkeys(args: argparse.Namespace) -> int:
 
 def _changed(done: str, already: str, **fields: bool) -> Run:
     def run(args: argparse.Namespace) -> int:
-        sys.stdout.write(f"{args.origin} {done if change(_store(args), args.origin, **fields) else already}\n")
+        sys.stdout.write(f"{args.origin} {done if change(opened_store(args), args.origin, **fields) else already}\n")
         return 0
 
     return run
 
 
 def _rebuild(args: argparse.Namespace) -> int:
-    store = _store(args)
+    store = opened_store(args)
     parked = rebuild(store, known(store, args.origin).hash)
     sys.stdout.write("".join(f"parked {seq}: {why}\n" for seq, why in sorted(parked.items())))
     sys.stdout.write(f"the books of {args.origin} are made again; {len(parked)} entries are parked\n")
@@ -158,7 +126,7 @@ def _rebuild(args: argparse.Namespace) -> int:
 
 
 def _evidence(args: argparse.Namespace) -> int:
-    written = write_evidence(_store(args), args.origin, args.out)
+    written = write_evidence(opened_store(args), args.origin, args.out)
     sys.stdout.write(f"{written} written to {args.out}\n" if written else f"there is none about {args.origin}\n")
     return 0
 

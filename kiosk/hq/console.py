@@ -1,4 +1,7 @@
-"""The page people at head office read: GET /, in 简体中文 or English; GET /days.csv. It shows; it changes nothing."""
+"""The pages people at head office read, in 简体中文 or English: GET /, GET /vouchers; GET /days.csv.
+
+They show; they change nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from kiosk.hq.booking import UTC_OFFSET_MS
 from kiosk.hq.reports import DayRow, Fleet, fleet
 from kiosk.hq.store import Store
+from kiosk.hq.vouchers import sheet, standings
 from kiosk.model.clock import Clock
 from kiosk.model.texts import Texts, load_texts
 
@@ -55,7 +59,7 @@ class Bar:
 def router(store: Store, clock: Clock, silent_after_ms: int) -> APIRouter:
     """The page's routes. Raises ConfigFault F-701 when a text is missing its form."""
     texts = {language: load_texts(HERE / "texts", "console", language) for language in LANGUAGES}
-    page = _page()
+    page, paper = _page("console.html"), _page("vouchers.html")
     routes = APIRouter()
 
     @routes.get("/", response_class=HTMLResponse)
@@ -68,6 +72,14 @@ def router(store: Store, clock: Clock, silent_after_ms: int) -> APIRouter:
         values = {"fleet": shown, "bars": bars(shown.days), "t": _translator(words), "period": period}
         html = page.render(values, lang=words.language, other=other, periods=PERIODS, silent_hours=hours)
         return HTMLResponse(html, headers=HEADERS)
+
+    @routes.get("/vouchers", response_class=HTMLResponse)
+    def on_paper(request: Request, lang: str = "") -> Response:
+        words = texts[language_for(lang, request.headers.get("accept-language", ""))]
+        other = LANGUAGES[1 - LANGUAGES.index(words.language)]
+        shown = sheet(standings(store))
+        values = {"sheet": shown, "t": _translator(words), "now_ms": clock.utc_ms()}
+        return HTMLResponse(paper.render(values, lang=words.language, other=other), headers=HEADERS)
 
     @routes.get("/days.csv")
     def table(request: Request, lang: str = "", days: int = PERIOD) -> Response:
@@ -179,7 +191,7 @@ def _translator(words: Texts) -> Any:
 
 
 @cache
-def _page() -> Template:
+def _page(name: str) -> Template:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -189,4 +201,4 @@ def _page() -> Template:
     )
     environment.globals.update(ago=ago)
     environment.filters.update(money=money, energy=energy, count=count, when=when, day=day_name)
-    return environment.get_template("console.html")
+    return environment.get_template(name)

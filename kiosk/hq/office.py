@@ -14,6 +14,7 @@ from kiosk.hq.books import book
 from kiosk.hq.intake import Behind, FloorNote, Forked, LogState, Refused, Taken, judge, judge_floor
 from kiosk.hq.store import Store, Turn
 from kiosk.hq.tables import Log
+from kiosk.hq.vouchers import amiss_since
 from kiosk.hq.witness import Witness
 from kiosk.ledger.note import Checkpoint, Vkey, parse_cosigned_note
 from kiosk.model.clock import Clock
@@ -123,7 +124,12 @@ class Office:
         self._contact(turn, taken.signed)
         if taken.entries:
             turn.append(taken.entries, taken.leaves, batch.checkpoint, taken.frontier)
-        if parked := book(turn):
+        booked = turn.log.booked_size
+        parked = book(turn)
+        for what, no in amiss_since(turn.database, turn.log.id, booked):
+            turn.alarm(self._clock.utc_ms(), what, no)
+            log.error("%s: voucher %s: %s", turn.log.origin, no, what)
+        if parked:
             first = min(parked)
             turn.alarm(self._clock.utc_ms(), "parked", f"{len(parked)} × from {first}: {parked[first][:REASON_MAX]}")
             log.warning(

@@ -10,7 +10,7 @@ from peewee import Case, Database, Expression, Function, fn
 
 from kiosk.hq.booking import civil_day
 from kiosk.hq.store import Store
-from kiosk.hq.tables import Alarm, Balance, Day, Log, Parked
+from kiosk.hq.tables import Alarm, Balance, Day, Log, Parked, Redemption, VoucherEvent
 
 ALARMS_SHOWN = 50
 STATES = ("good", "new", "silent", "quarantined", "behind", "blocked")
@@ -39,7 +39,7 @@ class Held:
     """What the books of a terminal stand at. ``sum_fen`` is 0 when debit and credit agree."""
 
     cash_box_fen: int = 0
-    owed_fen: int = 0  # to customers: by card or by voucher
+    owed_fen: int = 0  # to customers: by card, or by a voucher that was not paid in cash
     unassigned_fen: int = 0
     sum_fen: int = 0
 
@@ -186,13 +186,41 @@ def _held(database: Database) -> dict[int, Held]:
     account = Balance.account
     columns = (
         _sum_where(account == "cash:box"),
-        _sum_where(account.startswith("owed:") | account.startswith("voucher:")),
+        _sum_where(account.startswith("owed:")),
         _sum_where(account == "unassigned"),
         fn.SUM(Balance.fen),
     )
     rows = Balance.select(Balance.log, *columns).group_by(Balance.log).tuples().execute(database)
     # Debts are credit balances. PostgreSQL sums to Decimal.
-    return {log: Held(int(cash), -int(owed), -int(unassigned), int(all_)) for log, cash, owed, unassigned, all_ in rows}
+    held = {log: Held(int(cash), -int(owed), -int(unassigned), int(all_)) for log, cash, owed, unassigned, all_ in rows}
+    for log, fen in _on_paper(database).items():
+        held[log] += Held(owed_fen=fen)
+    return held
+
+
+def _on_paper(database: Database) -> dict[int, int]:
+    """Fen that vouchers are still worth, by the log that issued them: not those paid in cash, nor those on a card.
+
+    One that came onto its card at another terminal is a debit there; the two are one voucher, and weigh nothing.
+    """
+    paid = Redemption.select(Redemption.no).where(Redemption.how == "cash")
+    issued = dict(
+        VoucherEvent.select(VoucherEvent.no, VoucherEvent.log)
+        .where(VoucherEvent.what == "issued")
+        .tuples()
+        .execute(database)
+    )
+    no = fn.SUBSTR(Balance.account, len("voucher:") + 1)
+    query = (
+        Balance.select(no, fn.MIN(Balance.log), fn.SUM(Balance.fen))
+        .where(Balance.account.startswith("voucher:") & no.not_in(paid))
+        .group_by(Balance.account)
+        .having(fn.SUM(Balance.fen) != 0)
+    )
+    left: defaultdict[int, int] = defaultdict(int)
+    for number, log, fen in query.tuples().execute(database):
+        left[issued.get(number, log)] -= int(fen)
+    return left
 
 
 def _sum_where(condition: Expression) -> Function:

@@ -1,7 +1,8 @@
 """Head office's tables. SQLite by default; PostgreSQL by its URL, for which each log's row is the lock.
 
-``entries`` and ``checkpoints`` are the truth and only grow. ``days``, ``balances``, ``opensales`` and ``parked`` are
-projections: ``books.rebuild`` makes them again from the entries. Everything here stays inside ``kiosk.hq``.
+``entries``, ``checkpoints`` and ``redemptions`` are the truth and only grow. ``days``, ``balances``, ``opensales``,
+``parked`` and ``vouchers`` are projections: ``books.rebuild`` makes them again from the entries. Everything here stays
+inside ``kiosk.hq``.
 """
 
 from __future__ import annotations
@@ -158,5 +159,66 @@ class Parked(Projection):
         primary_key = CompositeKey("log", "seq")
 
 
-PROJECTIONS: tuple[type[Projection], ...] = (Day, Balance, OpenSale, Parked)
-TABLES: tuple[type[Model], ...] = (Log, StoredEntry, StoredCheckpoint, Evidence, Alarm, OwnKey, *PROJECTIONS)
+class VoucherEvent(Projection):
+    """What a ledger says about a voucher; ``what``: issued, brought, returned, or written (it is on the card)."""
+
+    seq = BigIntegerField()
+    no = CharField(64, index=True)
+    what = CharField(10)
+    at_ms = BigIntegerField()
+    fen = BigIntegerField()
+    vendor = CharField(64, default="")  # of what is issued, like the next two
+    customer = CharField(64, default="")
+    meter = CharField(64, default="")
+
+    class Meta:
+        table_name = "vouchers"
+        primary_key = CompositeKey("log", "seq")
+
+
+class Redemption(Model):
+    """A voucher that head office redeemed. Its number is the key: there is one row a number, or none.
+
+    Not a projection: people made it. ``ticket`` tells whose attempt made the row.
+    """
+
+    no = CharField(64, primary_key=True)
+    log = ForeignKeyField(Log)  # of the terminal that issued it
+    at_ms = BigIntegerField()
+    how = CharField(4)  # cash or card
+    operator = CharField(64)
+    ticket = CharField(32)
+    vendor = CharField(64)
+    customer = CharField(64)
+    meter = CharField(64)
+    region = CharField(64)
+    fen = BigIntegerField()
+    energy_centi_kwh = BigIntegerField()
+    count = BigIntegerField()  # to which the card's order is bound
+
+    class Meta:
+        table_name = "redemptions"
+
+
+class Published(Model):
+    """The last version of a list that head office gave out; terminals refuse an older one."""
+
+    name = CharField(20, primary_key=True)
+    version = BigIntegerField()
+
+    class Meta:
+        table_name = "published"
+
+
+PROJECTIONS: tuple[type[Projection], ...] = (Day, Balance, OpenSale, Parked, VoucherEvent)
+TABLES: tuple[type[Model], ...] = (
+    Log,
+    StoredEntry,
+    StoredCheckpoint,
+    Evidence,
+    Alarm,
+    OwnKey,
+    Redemption,
+    Published,
+    *PROJECTIONS,
+)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from kiosk.ledger.audit import Report
 from kiosk.ledger.journal import JournalReader
 from kiosk.ledger.note import TERMINAL, Vkey
-from kiosk.ledger.receipt import parse_receipt
+from kiosk.ledger.receipt import VOUCHER_PREFIX, parse_receipt, parse_voucher
 from kiosk.ledger.tiles import CHECKPOINT, write_export
 from kiosk.ledger.verify import finish, verify_export, verify_journal
 from kiosk.model.energy import Energy
@@ -57,7 +57,7 @@ def add_parsers(subparsers: Subparsers) -> None:
     totals.set_defaults(run=_run(total_ledger))
     receipt = subparsers.add_parser("receipt", help="check a receipt's QR code").add_subparsers(required=True)
     receipts = receipt.add_parser("verify", help="check the text of a receipt's QR code, to the byte")
-    receipts.add_argument("text", help="PK1:… as scanned, in single quotes: it may hold $ and double spaces")
+    receipts.add_argument("text", help="PK1:… or PV1:… as scanned, in single quotes: it may hold $ and double spaces")
     receipts.add_argument("--key", required=True, help=KEY_HELP)
     receipts.set_defaults(run=_run(verify_receipt))
 
@@ -107,17 +107,20 @@ def export_ledger(arguments: argparse.Namespace) -> int:
 
 
 def verify_receipt(arguments: argparse.Namespace) -> int:
-    """Checks a receipt's QR text."""
-    receipt = parse_receipt(arguments.text)
+    """Checks the QR text of a receipt, or of a voucher."""
+    voucher = arguments.text.startswith(VOUCHER_PREFIX)
+    receipt = (parse_voucher if voucher else parse_receipt)(arguments.text)
     vkeys = [vkey for vkey in _vkeys(arguments.key) if vkey.type == TERMINAL and vkey.name == receipt.origin]
     if not vkeys:
         raise LedgerFault("L-501", f"none of the given keys is that of {receipt.origin}")
     entry = receipt.verify(vkeys[0])
-    _say(f"The receipt is genuine: {receipt.origin} signed this sale as entry {entry.seq} of {receipt.size}.")
-    _say("It does not show that head office has it.")
+    named = ("voucher", "it") if voucher else ("receipt", "this sale")
+    _say(f"The {named[0]} is genuine: {receipt.origin} signed {named[1]} as entry {entry.seq} of {receipt.size}.")
+    _say("Whether it was redeemed, only head office knows." if voucher else "It does not show that head office has it.")
     _say(f"  at        {_utc(entry.at // 1000)} by the terminal's clock")
-    _say(f"  sale      {entry.sale.hex() if entry.sale else ''}")
-    shown: dict[str, Any] = {"paid": Money, "written": Money, "kept": Money, "energy": Energy}
+    if entry.sale:
+        _say(f"  sale      {entry.sale.hex()}")
+    shown: dict[str, Any] = {"paid": Money, "written": Money, "kept": Money, "fen": Money, "energy": Energy}
     for key, value in entry.data.items():
         _say(f"  {key:<9} {shown[key](value) if key in shown and type(value) is int else value}")
     return GOOD

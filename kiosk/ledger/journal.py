@@ -7,10 +7,10 @@ others read meanwhile. Plain sqlite3 and no ORM: there are two tables, and the p
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import IO, Any, Self
@@ -18,6 +18,7 @@ from typing import IO, Any, Self
 from kiosk.ledger.entry import Draft, Entry, decode, encode
 from kiosk.ledger.keys import sync_folder
 from kiosk.ledger.kinds import OPENED, check
+from kiosk.ledger.lock import lock_beside
 from kiosk.ledger.note import (
     SIZE_MAX,
     Checkpoint,
@@ -35,7 +36,6 @@ from kiosk.model.errors import LedgerFault
 FORMAT = 1  # user_version
 ROWS_AT_ONCE = 1_024  # a statement that stays open longer would keep the WAL from shrinking
 PAGE = 256  # leaves between remembered frontiers
-BUSY_TIMEOUT_S = 5
 
 _TABLES = (
     "CREATE TABLE entry (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT",
@@ -45,6 +45,9 @@ _TABLES = (
 
 EntryRow = tuple[int, bytes, bytes]  # seq, entry bytes, leaf hash
 CheckpointRow = tuple[int, bytes, bytes]  # size, root, signature
+Seen = Callable[[Entry], object]
+Connect = Callable[[str], sqlite3.Connection]  # by URI; begins no transaction by itself; another's disk is simulated
+sqlite_file: Connect = partial(sqlite3.connect, uri=True, isolation_level=None, timeout=5, check_same_thread=False)
 
 
 class _Rows:
@@ -101,9 +104,12 @@ class Journal(_Rows):
         self._pages = [self._frontier]  # frontiers at 0, PAGE, 2·PAGE …
         self._signature = b""
         self._last: Entry | None = None
+        self._torn = False  # the last transaction broke off
 
     @classmethod
-    def create(cls, path: Path, signer: Signer, origin: str, prev: str, why: str, clock: Clock) -> Journal:
+    def create(
+        cls, path: Path, signer: Signer, origin: str, prev: str, why: str, clock: Clock, connect: Connect = sqlite_file
+    ) -> Journal:
         """A new log with its ``log.opened``, in a file that must not hold one. boot is 1.
 
         ``prev``: the old epoch's last cosigned note, or "". Raises LedgerFault L-501 (a log is there, or ``prev`` is
@@ -114,8 +120,8 @@ class Journal(_Rows):
         if prev:
             parse_cosigned_note(prev)
         with ExitStack() as undo:
-            lock = undo.enter_context(_lock(path))
-            journal = cls(_connect(path, "rwc"), lock, signer, clock)
+            lock = undo.enter_context(lock_beside(path))
+            journal = cls(_connect(path, "rwc", connect), lock, signer, clock)
             undo.callback(journal.close)
             with _faults("L-502"):
                 if journal._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
@@ -128,14 +134,16 @@ class Journal(_Rows):
         return journal
 
     @classmethod
-    def open(cls, path: Path, signer: Signer, clock: Clock, seen: Callable[[Entry], object] | None = None) -> Journal:
+    def open(
+        cls, path: Path, signer: Signer, clock: Clock, seen: Seen | None = None, connect: Connect = sqlite_file
+    ) -> Journal:
         """The log of a file, wholly verified first; ``seen`` is told every entry. boot is one more than the last.
 
         Raises LedgerFault L-501 (does not verify), L-502 (cannot be opened), L-505 (another key), L-506.
         """
         with ExitStack() as undo:
-            lock = undo.enter_context(_lock(path))
-            journal = cls(_connect(path, "rw"), lock, signer, clock)
+            lock = undo.enter_context(lock_beside(path))
+            journal = cls(_connect(path, "rw", connect), lock, signer, clock)
             undo.callback(journal.close)
             journal._load(seen)
             undo.pop_all()
@@ -203,15 +211,15 @@ class Journal(_Rows):
 
     def prune_checkpoints(self, below_size: int) -> None:
         """Forgets checkpoints of smaller sizes, once head office has cosigned past them; never the newest. L-502."""
-        with self._turn, _faults("L-502"):
-            self._connection.execute("DELETE FROM checkpoint WHERE size < ?", (min(below_size, self.size),))
+        with self._transaction() as execute:
+            execute("DELETE FROM checkpoint WHERE size < ?", (min(below_size, self.size),))
 
     def sign(self, size: int) -> None:
         """Signs and keeps the checkpoint of the first ``size`` entries, at least 1. Raises LedgerFault L-502, L-505."""
         here = self._here(self.frontier(size))
         row = (size, here.root, self._signer.sign(str(here).encode()))
-        with self._turn, _faults("L-502"):
-            self._connection.execute("INSERT OR IGNORE INTO checkpoint VALUES (?, ?, ?)", row)
+        with self._transaction() as execute:
+            execute("INSERT OR IGNORE INTO checkpoint VALUES (?, ?, ?)", row)
 
     def _append(self, drafts: list[Draft], first: tuple[str, ...] = ()) -> list[Entry]:
         """Everything that can fail for other reasons comes before the transaction; memory follows the COMMIT."""
@@ -234,31 +242,38 @@ class Journal(_Rows):
                     pages.append(grown.copy())
             checkpoint = self._here(grown)
             signature = self._signer.sign(str(checkpoint).encode())
-            self._commit(first, rows, (checkpoint.size, checkpoint.root, signature))
-            self._frontier, self._signature, self._last = grown, signature, entries[-1]
-            self._pages += pages
-            return entries
-
-    def _commit(self, first: tuple[str, ...], rows: list[EntryRow], checkpoint: CheckpointRow) -> None:
-        execute = self._connection.execute
-        try:
-            with _faults("L-502"):
-                execute("BEGIN IMMEDIATE")
+            with self._transaction() as execute:
                 for statement in first:
                     execute(statement)
                 for row in rows:
                     execute("INSERT INTO entry VALUES (?, ?, ?)", row)
-                execute("INSERT INTO checkpoint VALUES (?, ?, ?)", checkpoint)
+                execute("INSERT INTO checkpoint VALUES (?, ?, ?)", (checkpoint.size, checkpoint.root, signature))
+            self._frontier, self._signature, self._last = grown, signature, entries[-1]
+            self._pages += pages
+            return entries
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Callable[..., object]]:
+        """All or nothing, durable when it ends. Raises LedgerFault L-502."""
+        execute = self._connection.execute
+        with self._turn, _faults("L-502"):
+            if self._torn:
+                _write_anew(self._connection)
+            self._torn = True
+            try:
+                execute("BEGIN IMMEDIATE")
+                yield execute
                 execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
-                execute("ROLLBACK")
-            raise
+            except BaseException:
+                with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
+                    execute("ROLLBACK")
+                raise
+            self._torn = False
 
     def _here(self, frontier: Frontier) -> Checkpoint:
         return Checkpoint(self._vkey.name, frontier.size, frontier.root())
 
-    def _load(self, seen: Callable[[Entry], object] | None) -> None:
+    def _load(self, seen: Seen | None) -> None:
         with _faults("L-501"):
             _check_format(self._connection)
         walk = Walk()
@@ -284,9 +299,9 @@ class Journal(_Rows):
 class JournalReader(_Rows):
     """Reads while the writer runs; needs no key. Verifies nothing: see ``verify``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connect: Connect = sqlite_file) -> None:
         """Raises LedgerFault L-501 if there is no log, or none of this format."""
-        super().__init__(_connect(path, "ro"))
+        super().__init__(_connect(path, "ro", connect))
         try:
             with _faults("L-501"):
                 _check_format(self._connection)
@@ -343,20 +358,18 @@ class JournalReader(_Rows):
         return checkpoint_note(self._vkey, Checkpoint(self._vkey.name, size, root), signature)
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection that begins no transaction by itself. ``mode``: ro, rw (there must be a file), rwc."""
+def _connect(path: Path, mode: str, connect: Connect) -> sqlite3.Connection:  # ro, rw (there must be a file), rwc
     fault = "L-501" if mode == "ro" else "L-502"
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    uri = f"{path.absolute().as_uri()}?mode={mode}&psow=0"  # a card may ruin all of the sector it is writing
     with _faults(fault):
-        connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False
-        )
+        connection = connect(uri)
     try:
         with _faults(fault):
             if mode != "ro":
                 if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
                     raise LedgerFault("L-502", f"{path} lies where SQLite cannot keep a WAL")
                 connection.execute("PRAGMA synchronous = FULL")
+                _write_anew(connection)
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except LedgerFault:
         connection.close()
@@ -370,18 +383,10 @@ def _check_format(connection: sqlite3.Connection) -> None:
         raise LedgerFault("L-501", f"not a journal of format {FORMAT}, but {version}")
 
 
-def _lock(path: Path) -> IO[bytes]:
-    """Locks the journal for this process by a file beside it. Raises LedgerFault L-506, L-502."""
-    try:
-        lock = path.with_name(path.name + ".lock").open("ab")
-    except OSError as error:
-        raise LedgerFault("L-502", f"cannot lock the journal: {error}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise LedgerFault("L-506", f"{path} is open in another process") from error
-    return lock
+def _write_anew(connection: sqlite3.Connection) -> None:
+    """Empties the WAL into the file: what a dead process or a failed sync left in it may not have reached the disk."""
+    if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        raise LedgerFault("L-502", "the journal is being read without end")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from kiosk.ledger.entry import UINT_MAX, Draft
 
 OPENED = "log.opened"  # entry 0, and no other
 CLOSED = "sale.closed"
+VOUCHER = "voucher.issued"
 EVERYWHERE = frozenset({"any"})
 
 
@@ -40,6 +41,8 @@ _CARD_WORK = {
 }
 _FUNCTIONS = {"function": ("open", "purchase", "reissue", "clear", "set", "check", "reverse")}
 
+_MARK = {"serial": "text", "counter": "uint"}  # the device's own number of the event
+
 KINDS: dict[str, Kind] = {
     OPENED: Kind({"origin": "text", "vkey": "text", "prev": "text", "why": "text"}),
     "balance.brought": Kind({"from": "uint"}, accounts=EVERYWHERE),
@@ -47,6 +50,7 @@ KINDS: dict[str, Kind] = {
     "terminal.stopped": Kind({"why": "text"}),
     "price.installed": Kind({"version": "uint", "sha256": "bytes"}),
     "customers.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "owed.installed": Kind({"version": "uint", "sha256": "bytes"}),
     "device.down": Kind({"device": "text", "code": "text"}),
     "device.up": Kind({"device": "text"}),
     "clock.stepped": Kind({"old": "uint", "new": "uint"}),
@@ -70,17 +74,29 @@ KINDS: dict[str, Kind] = {
     "note.accepted": Kind({"note": "bytes8"}, sale="yes"),
     "note.stacked": Kind(
         {"note": "bytes8", "fen": "uint", "how": "text"},
+        optional=_MARK,
         accounts=frozenset({"cash", "owed", "unassigned"}),
         sale="maybe",
-        words={"how": ("credit", "power-up", "unasked")},
+        words={"how": ("credit", "power-up", "unsent", "counted", "unasked")},
+    ),
+    "coin.credited": Kind(
+        {"coin": "bytes8", "fen": "uint", "how": "text"},
+        optional=_MARK,
+        accounts=frozenset({"cash", "owed", "unassigned"}),
+        sale="maybe",
+        words={"how": ("credit", "unasked")},
     ),
     "note.returned": Kind({"note": "bytes8", "fen": "uint", "why": "text"}, sale="maybe"),
     "note.lost": Kind({"note": "bytes8", "fen": "uint"}, sale="maybe"),
     "note.repeated": Kind({"fen": "uint"}, sale="maybe"),
+    "note.unknown": Kind({"device": "text"}),
+    "events.lost": Kind({"device": "text", "count": "uint"}, optional=_MARK),
+    "device.counted": Kind({"device": "text", "serial": "text", "stacked": "uint"}),
+    "fraud.seen": Kind({"device": "text", "what": "text"}),
     "write.intended": Kind({"count": "uint", "fen": "uint", "energy": "uint", "attempt": "uint"}, sale="yes"),
     "write.done": Kind(
         {"count": "uint", "fen": "uint", "energy": "uint", "how": "text"},
-        optional={"token": "text"},
+        optional={"token": "text", "voucher": "text"},
         accounts=frozenset({"owed", "sold"}),
         sale="yes",
         words={"how": ("written", "found", "token")},
@@ -107,8 +123,27 @@ KINDS: dict[str, Kind] = {
         sale="maybe",
         words={**_FUNCTIONS, "card": ("unchanged", "unknown")},
     ),
-    "receipt.printed": Kind({"no": "uint"}, sale="maybe"),
-    "receipt.failed": Kind({"no": "uint", "code": "text"}, sale="maybe"),
+    VOUCHER: Kind(
+        {
+            "no": "text",
+            "vendor": "text",
+            "customer": "text",
+            "meter": "text",
+            "region": "text",
+            "fen": "uint",
+            "energy": "uint",
+            "count": "uint",
+        },
+        accounts=frozenset({"owed", "voucher"}),
+    ),
+    "voucher.brought": Kind(
+        {"no": "text", "region": "text", "fen": "uint", "energy": "uint", "count": "uint"},
+        accounts=frozenset({"owed", "voucher"}),
+        sale="yes",
+    ),
+    "voucher.returned": Kind({"no": "text", "fen": "uint"}, accounts=frozenset({"owed", "voucher"}), sale="maybe"),
+    "receipt.printed": Kind({"no": "uint"}, optional={"voucher": "text"}, sale="maybe"),
+    "receipt.failed": Kind({"no": "uint", "code": "text"}, optional={"voucher": "text"}, sale="maybe"),
     CLOSED: Kind(
         {
             "vendor": "text",

@@ -1,7 +1,8 @@
-"""The receipt's QR text: contract 2 §4.
+"""The receipt's QR text: contract 2 §4; and the voucher's.
 
 ``PK1:`` and the Base45 (RFC 9285) of: 01 | u8 o | origin | u16 e | entry | u32 n | proof | 64 bytes signature, all
-big-endian. It shows that this terminal signed this sale; not that head office has it.
+big-endian. It shows that this terminal signed this sale; not that head office has it. A voucher's is the same around a
+``voucher.issued`` instead of a ``sale.closed``, behind ``PV1:``, so that nobody takes one for the other.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kiosk.ledger.entry import CLOSED_BYTES_MAX, Entry, decode
-from kiosk.ledger.kinds import CLOSED
+from kiosk.ledger.kinds import CLOSED, VOUCHER
 from kiosk.ledger.note import SIGNATURE_BYTES, SIZE_MAX, TERMINAL, Checkpoint, Signer, Vkey, is_origin
 from kiosk.ledger.tree import HASH_BYTES, Frontier, inclusion_length, inclusion_root, leaf_hash
 from kiosk.model.errors import LedgerFault
 
-PREFIX = "PK1:"
+PREFIX, VOUCHER_PREFIX = "PK1:", "PV1:"
+PREFIXES = {CLOSED: PREFIX, VOUCHER: VOUCHER_PREFIX}
 VERSION = 1
 BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
@@ -26,7 +28,7 @@ class ReceiptProof:
     """What a receipt's QR says. ``verify`` says whether the terminal signed it."""
 
     origin: str
-    raw: bytes  # the sale.closed entry
+    raw: bytes  # the sale.closed or voucher.issued entry
     size: int  # n, of the tree that was signed
     proof: tuple[bytes, ...]  # the leaf's sibling first
     signature: bytes
@@ -42,19 +44,19 @@ class ReceiptProof:
         root = inclusion_root(entry.seq, self.size, leaf_hash(self.raw), self.proof)
         message = str(Checkpoint(self.origin, self.size, root)).encode()
         if vkey.type != TERMINAL or vkey.name != self.origin or not vkey.verify(message, self.signature):
-            raise LedgerFault("L-501", f"the receipt is not signed by {vkey.name}")
+            raise LedgerFault("L-501", f"the slip is not signed by {vkey.name}")
         return entry
 
 
 def receipt_text(signer: Signer, raw: bytes, before: Frontier) -> str:
-    """The QR text of a committed ``sale.closed``, signed at n = seq + 1.
+    """The QR text of a committed ``sale.closed`` or ``voucher.issued``, signed at n = seq + 1.
 
     ``before`` is the frontier of the entries ahead of it (``Journal.frontier(entry.seq)``, or
     ``Frontier(leaf hashes)``): its peaks are the proof.
     """
     entry = decode(raw)
-    if entry.kind != CLOSED or entry.seq != before.size:
-        raise ValueError(f"no receipt of {entry.kind} {entry.seq} on a tree of {before.size}")
+    if entry.kind not in PREFIXES or entry.seq != before.size or len(raw) > CLOSED_BYTES_MAX:
+        raise ValueError(f"no receipt of {entry.kind} {entry.seq}, {len(raw)} bytes, on a tree of {before.size}")
     grown = before.copy()
     grown.append(leaf_hash(raw))
     origin = signer.vkey.name.encode()
@@ -66,17 +68,27 @@ def receipt_text(signer: Signer, raw: bytes, before: Frontier) -> str:
         *reversed(before.peaks),
         signature,
     )
-    return PREFIX + base45_encode(b"".join(parts))
+    return PREFIXES[entry.kind] + base45_encode(b"".join(parts))
 
 
 def parse_receipt(text: str) -> ReceiptProof:
     """What a QR text says, not yet verified. Raises LedgerFault L-501 unless its form is right to the byte."""
-    if not text.startswith(PREFIX):
-        raise LedgerFault("L-501", f"a receipt begins with {PREFIX}")
+    return _parsed(text, CLOSED, "receipt")
+
+
+def parse_voucher(text: str) -> ReceiptProof:
+    """The same for a voucher's. Raises LedgerFault L-501."""
+    return _parsed(text, VOUCHER, "voucher")
+
+
+def _parsed(text: str, kind: str, called: str) -> ReceiptProof:
+    prefix = PREFIXES[kind]
+    if not text.startswith(prefix):
+        raise LedgerFault("L-501", f"a {called} begins with {prefix}")
     try:
-        return _parse(_Bytes(base45_decode(text.removeprefix(PREFIX))))
+        return _parse(_Bytes(base45_decode(text.removeprefix(prefix))), kind)
     except ValueError as error:
-        raise LedgerFault("L-501", f"not a receipt: {error}") from error
+        raise LedgerFault("L-501", f"not a {called}: {error}") from error
 
 
 class _Bytes:
@@ -99,7 +111,7 @@ class _Bytes:
             raise ValueError("bytes follow it")
 
 
-def _parse(raw: _Bytes) -> ReceiptProof:
+def _parse(raw: _Bytes, kind: str) -> ReceiptProof:
     if raw.number(1) != VERSION:
         raise ValueError("another version")
     origin = raw.take(raw.number(1)).decode("ascii")
@@ -110,8 +122,8 @@ def _parse(raw: _Bytes) -> ReceiptProof:
         raise ValueError("the entry is too long")
     entry = decode(body)
     size = raw.number(4)
-    if entry.kind != CLOSED or not entry.seq < size <= SIZE_MAX:
-        raise ValueError("not a sale.closed within the tree")
+    if entry.kind != kind or not entry.seq < size <= SIZE_MAX:
+        raise ValueError(f"not a {kind} within the tree")
     proof = tuple(raw.take(HASH_BYTES) for _ in range(inclusion_length(entry.seq, size)))
     signature = raw.take(SIGNATURE_BYTES)
     raw.end()

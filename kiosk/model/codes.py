@@ -47,9 +47,14 @@ CODES: dict[str, str] = {
     "V-414": "the cash box is out",
     "V-415": "the note acceptor reports a fault",
     "V-416": "somebody tampers with the note acceptor",
+    "V-417": "a cash device counts money that nobody saw, or was exchanged",
+    "V-418": "the coin acceptor does not answer",
+    "V-419": "the coin acceptor reports a fault",
     "V-421": "the printer does not answer",
     "V-422": "the printer has no paper",
     "V-423": "the printer's cover is open, or it reports a fault",
+    "V-431": "the clock is wrong",
+    "V-432": "it is too hot inside the kiosk",
     # the ledger
     "L-501": "the ledger does not verify",
     "L-502": "the ledger cannot be written (disk full, or failing)",
@@ -69,6 +74,7 @@ CODES: dict[str, str] = {
     "F-702": "a mistake in the price list, or its signature does not hold",
     "F-703": "a mistake in a vendor's folder",
     "F-704": "a mistake in the list of customers, or its signature does not hold",
+    "F-705": "a mistake in the list of vouchers for cards, or its signature does not hold",
     # the program itself
     "P-801": "the program found a mistake of its own and starts the sale again from the ledger",
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-ReceiptKind = Literal["purchase", "owed", "doubt", "unassigned"]
-"""Credit is on the card · paid and not on the card · nobody knows yet · notes that no sale explains."""
+ReceiptKind = Literal["purchase", "owed", "doubt", "unassigned", "voucher"]
+"""Credit is on the card · paid and not on the card · nobody knows yet · notes without a sale · a debt on paper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Receipt:
     customer: str = ""
     meter: str = ""
     written_fen: int = 0
-    energy_centi_kwh: int = 0  # of what was written
+    energy_centi_kwh: int = 0  # of what was written; of a voucher, what was paid for
     price: int = 0  # 0.0001 yuan per kWh
     count: int = 0  # purchase count on the card
     brought_fen: int = 0  # owed to this card before the sale
@@ -46,6 +46,7 @@ class Receipt:
     token: str = ""  # those digits, once they are made
     remaining: str = ""  # in the meter, with its unit, when the card says so
     code: str = ""  # why the credit is not on the card (docs/errors.md)
+    voucher: str = ""  # its number
     qr: str = ""  # contract 2 §4
 
     def __post_init__(self) -> None:

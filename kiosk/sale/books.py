@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from kiosk.billing.book import Price
-from kiosk.billing.quote import energy_for
 from kiosk.ledger.entry import Entry
 from kiosk.model.card import WriteOrder
-from kiosk.model.money import Money
-from kiosk.sale.state import Books, NoteRow, Outcome, Owed, Sale, Token
+from kiosk.model.cash import Mark
+from kiosk.sale.state import Books, Bound, Counted, Issued, Key, NoteRow, Outcome, Owed, Sale, Token, Unclaimed
+
+T = TypeVar("T")
 
 
 class Fact(Protocol):
@@ -36,7 +37,9 @@ class Memory:
         self.books = Books()
         self.closing: Entry | None = None  # the last sale.closed: a slip proves it
         self.last: Entry | None = None
-        self.price_version = self.customers_version = 0
+        self.unclaimed: dict[bytes, Entry] = {}  # money without a sale, by its id: a slip names it
+        self.issued: Entry | None = None  # the last voucher: its slip proves it
+        self.price_version = self.customers_version = self.owed_version = 0
 
     def see(self, entry: Entry) -> None:
         """One more committed entry."""
@@ -44,10 +47,16 @@ class Memory:
         self.last = entry
         if entry.kind == "sale.closed":
             self.closing = entry
+        if entry.kind in ("note.stacked", "coin.credited") and entry.sale is None:
+            self.unclaimed[_id(entry)] = entry
         if entry.kind == "price.installed":
             self.price_version = entry.data["version"]
         if entry.kind == "customers.installed":
             self.customers_version = entry.data["version"]
+        if entry.kind == "owed.installed":
+            self.owed_version = entry.data["version"]
+        if entry.kind == "voucher.issued":
+            self.issued = entry
 
 
 def fold(books: Books, fact: Fact) -> Books:
@@ -59,7 +68,7 @@ def fold(books: Books, fact: Fact) -> Books:
 def _opened(books: Books, fact: Fact) -> Books:
     data = fact.data
     key = (data["vendor"], data["customer"], data["meter"])
-    owed = books.owed.get(key, Owed(0, 0))
+    owed = books.owed.get(key, Owed(0, 0)) if data["brought"] else Owed(0, 0)
     sale = Sale(
         id=fact.sale or b"",
         vendor=data["vendor"],
@@ -85,10 +94,45 @@ def _note_accepted(books: Books, fact: Fact) -> Books:
 
 
 def _note_stacked(books: Books, fact: Fact) -> Books:
+    counted = books.counted
+    books = _cash(books, fact, "acceptor")
+    if counted is not None:
+        books = replace(books, counted=replace(counted, booked=counted.booked + 1))
+    return replace(books, note=None, credited_fen=fact.data["fen"])
+
+
+def _coin_credited(books: Books, fact: Fact) -> Books:
+    return _cash(books, fact, "coins")
+
+
+def _cash(books: Books, fact: Fact, device: str) -> Books:
+    """Money in the box: the open sale's, or unclaimed."""
     sale, fen = books.open, fact.data["fen"]
-    if sale is None or fact.sale != sale.id:
-        return replace(books, note=None)
-    return replace(books, note=None, open=replace(sale, notes=(*sale.notes, fen)), credited_fen=fen)
+    books = _marked(books, fact, device)
+    if sale is not None and fact.sale == sale.id:
+        return replace(books, open=replace(sale, notes=(*sale.notes, fen)))
+    if fact.sale is None:
+        return replace(books, unclaimed=(*books.unclaimed, Unclaimed(_id(fact), fen)))
+    return books
+
+
+def _id(fact: Fact) -> bytes:
+    data = fact.data
+    return bytes(data["note"] if "note" in data else data["coin"])
+
+
+def _marked(books: Books, fact: Fact, device: str) -> Books:
+    if "serial" not in fact.data:
+        return books
+    return replace(books, marks={**books.marks, device: Mark(fact.data["serial"], fact.data["counter"])})
+
+
+def _events_lost(books: Books, fact: Fact) -> Books:
+    return _marked(books, fact, fact.data["device"])
+
+
+def _device_counted(books: Books, fact: Fact) -> Books:
+    return replace(books, counted=Counted(fact.data["serial"], fact.data["stacked"]))
 
 
 def _counter_paid(books: Books, fact: Fact) -> Books:
@@ -124,7 +168,7 @@ def _write_intended(books: Books, fact: Fact) -> Books:
     if sale is None:
         return books
     order = WriteOrder(sale.id, sale.customer, sale.meter, sale.region, data["count"], data["fen"], data["energy"])
-    return replace(books, open=replace(sale, order=order, attempts=data["attempt"]))
+    return replace(books, open=replace(sale, order=order, attempts=data["attempt"], count=order.count - 1))
 
 
 def _write_done(books: Books, fact: Fact) -> Books:
@@ -139,7 +183,8 @@ def _write_done(books: Books, fact: Fact) -> Books:
         written_centi_kwh=sale.written_centi_kwh + data["energy"],
         token=data.get("token", ""),
     )
-    return replace(books, open=written)
+    brought = books.brought | {data["voucher"]} if "voucher" in data else books.brought
+    return replace(books, open=written, brought=brought)
 
 
 def _write_failed(books: Books, fact: Fact) -> Books:
@@ -149,28 +194,66 @@ def _write_failed(books: Books, fact: Fact) -> Books:
     return replace(books, open=replace(sale, order=None))
 
 
+def _voucher_issued(books: Books, fact: Fact) -> Books:
+    data = fact.data
+    key = (data["vendor"], data["customer"], data["meter"])
+    return replace(books, owed=_less(books.owed, key), issued=Issued(data["no"], data["fen"], key))
+
+
+def _voucher_brought(books: Books, fact: Fact) -> Books:
+    sale, data = books.open, fact.data
+    if sale is None or fact.sale != sale.id:
+        return books
+    bound = Bound(data["no"], data["region"], data["fen"], data["energy"], data["count"])
+    return replace(books, open=replace(sale, voucher=bound))
+
+
+def _voucher_returned(books: Books, fact: Fact) -> Books:
+    """Taken back by the sale that brought it; or, without a sale, one that had been in doubt since."""
+    sale, no = books.open, fact.data["no"]
+    if sale is not None and fact.sale == sale.id:
+        return replace(books, open=replace(sale, voucher=None))
+    for key, bound in books.bound.items():
+        if bound.no == no:
+            owed, had = _less(books.owed, key), books.owed.get(key, Owed(0, 0))
+            if had.fen > bound.fen:
+                owed[key] = Owed(had.fen - bound.fen, had.centi_kwh - bound.centi_kwh)
+            return replace(books, owed=owed, doubts=_less(books.doubts, key), bound=_less(books.bound, key))
+    return books
+
+
+def _less(rows: Mapping[Key, T], key: Key) -> dict[Key, T]:
+    return {each: row for each, row in rows.items() if each != key}
+
+
 def _closed(books: Books, fact: Fact) -> Books:
     sale = books.open
     if sale is None:
         return books
-    owed, doubts = dict(books.owed), dict(books.doubts)
-    before = owed.pop(sale.key, Owed(0, 0))
-    if sale.due_fen > 0:
-        added = energy_for(Money(sale.paid_fen), sale.price).centi_kwh if not sale.written_fen else 0
-        owed[sale.key] = Owed(sale.due_fen, before.centi_kwh + added)
-    doubts.pop(sale.key, None)
+    owed, doubts, bound = _less(books.owed, sale.key), _less(books.doubts, sale.key), _less(books.bound, sale.key)
+    before = books.owed.get(sale.key, Owed(0, 0))
+    left_fen = before.fen - sale.brought_fen + sale.due_fen
+    if left_fen > 0:
+        owed[sale.key] = Owed(left_fen, before.centi_kwh - sale.brought_centi_kwh + sale.due_centi_kwh)
     if sale.order is not None:
         doubts[sale.key] = sale.order
+        if sale.voucher is not None:
+            bound[sale.key] = sale.voucher
     tokens = books.tokens
     if sale.token:
         made = Token(sale.written_count, sale.token, sale.when, sale.written_fen, sale.written_centi_kwh)
         tokens = {**tokens, sale.key: made}
     outcome = Outcome(sale, fact.data["why"], fact.data.get("code", ""))
-    slip_due = outcome if sale.brought_fen or sale.paid_fen or sale.written_fen or sale.lost_fen else None
-    return replace(books, open=None, owed=owed, doubts=doubts, tokens=tokens, unprinted=slip_due)
+    moved = sale.brought_fen or sale.voucher_fen or sale.paid_fen or sale.written_fen or sale.lost_fen
+    slip_due = outcome if moved else None
+    return replace(books, open=None, owed=owed, doubts=doubts, bound=bound, tokens=tokens, unprinted=slip_due)
 
 
 def _slip_told(books: Books, fact: Fact) -> Books:
+    if "voucher" in fact.data:
+        return replace(books, issued=None)
+    if fact.sale is None:
+        return replace(books, unclaimed=books.unclaimed[1:])
     return replace(books, unprinted=None)
 
 
@@ -179,6 +262,9 @@ _RULES: dict[str, Callable[[Books, Fact], Books]] = {
     "note.escrowed": _note_escrowed,
     "note.accepted": _note_accepted,
     "note.stacked": _note_stacked,
+    "coin.credited": _coin_credited,
+    "events.lost": _events_lost,
+    "device.counted": _device_counted,
     "counter.paid": _counter_paid,
     "counter.refunded": _counter_refunded,
     "note.returned": _note_returned,
@@ -186,6 +272,9 @@ _RULES: dict[str, Callable[[Books, Fact], Books]] = {
     "write.intended": _write_intended,
     "write.done": _write_done,
     "write.failed": _write_failed,
+    "voucher.issued": _voucher_issued,
+    "voucher.brought": _voucher_brought,
+    "voucher.returned": _voucher_returned,
     "sale.closed": _closed,
     "receipt.printed": _slip_told,
     "receipt.failed": _slip_told,

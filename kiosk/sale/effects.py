@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kiosk.ledger.entry import Draft
 from kiosk.model.card import WriteOrder
+from kiosk.sale.events import CashDevice
 from kiosk.sale.state import Outcome
 
 
@@ -57,14 +58,15 @@ class MakeToken:
 
 @dataclass(frozen=True, slots=True)
 class EnableNotes:
-    """Take notes of these values (fen)."""
+    """Take notes of these values (fen), and coins of those."""
 
     fen: frozenset[int]
+    coins_fen: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class DisableNotes:
-    """Take no notes."""
+    """Take no notes and no coins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ class ReturnNote:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmNote:
-    """The credit is recorded: tell the acceptor that it need not repeat it."""
+    """The credit is recorded: tell the device that it need not repeat it."""
+
+    device: CashDevice = "acceptor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,20 @@ class SettleAcceptor:
 @dataclass(frozen=True, slots=True)
 class AskPrinter:
     """Ask for paper; answered by PaperReady or DeviceDown."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrintUnclaimed:
+    """Print the slip of money that no sale explains; answered by UnclaimedPrinted."""
+
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PrintVoucher:
+    """Print the slip of the voucher just issued; answered by VoucherPrinted."""
+
+    no: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +146,8 @@ Effect = (
     | SettleAcceptor
     | AskPrinter
     | PrintSlip
+    | PrintUnclaimed
+    | PrintVoucher
     | SetTimer
     | StopTimer
 )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from kiosk.ledger.entry import Draft
 from kiosk.model.card import WriteOrder
-from kiosk.sale.state import Card, NoteRow, Sale
+from kiosk.model.cash import Mark
+from kiosk.sale.state import Bound, Card, NoteRow, Owed, Sale
 
 Post = tuple[tuple[str, int], ...]
 
@@ -52,16 +53,48 @@ def note_accepted(sale: Sale, note: bytes) -> Draft:
     return Draft("note.accepted", sale.id, (), {"note": note})
 
 
-def note_stacked(sale: Sale, row: NoteRow, fen: int, how: str) -> Draft:
+def note_stacked(sale: Sale, row: NoteRow, fen: int, how: str, mark: Mark | None = None) -> Draft:
     """The note is in the cash box and credited to the sale."""
-    post = _post(("cash:box", fen), (owed_account(sale.vendor, sale.customer), -fen))
-    return Draft("note.stacked", sale.id, post, {"note": row.id, "fen": fen, "how": how})
+    return Draft("note.stacked", sale.id, _paid(sale, fen), {"note": row.id, "fen": fen, "how": how, **_marked(mark)})
 
 
-def note_unassigned(note: bytes, fen: int) -> Draft:
+def note_unassigned(note: bytes, fen: int, mark: Mark | None = None) -> Draft:
     """A note is in the cash box that no sale explains."""
-    post = _post(("cash:box", fen), ("unassigned", -fen))
-    return Draft("note.stacked", None, post, {"note": note, "fen": fen, "how": "unasked"})
+    return Draft("note.stacked", None, _paid(None, fen), {"note": note, "fen": fen, "how": "unasked", **_marked(mark)})
+
+
+def coin_credited(sale: Sale | None, coin: bytes, fen: int, mark: Mark | None) -> Draft:
+    """A coin is in the cash box: credited to the sale, or one that no sale explains."""
+    data = {"coin": coin, "fen": fen, "how": "credit" if sale else "unasked", **_marked(mark)}
+    return Draft("coin.credited", sale.id if sale else None, _paid(sale, fen), data)
+
+
+def _paid(sale: Sale | None, fen: int) -> Post:
+    return _post(("cash:box", fen), (owed_account(sale.vendor, sale.customer) if sale else "unassigned", -fen))
+
+
+def _marked(mark: Mark | None) -> dict[str, str | int]:
+    return {"serial": mark.serial, "counter": mark.counter} if mark else {}
+
+
+def note_unknown(device: str) -> Draft:
+    """A note of unknown value is in the cash box that no sale explains: only a count by hand can book it."""
+    return Draft("note.unknown", None, (), {"device": device})
+
+
+def events_lost(device: str, count: int, mark: Mark | None) -> Draft:
+    """The device counts what it cannot show: money may lie in the box that is not booked."""
+    return Draft("events.lost", None, (), {"device": device, "count": count, **_marked(mark)})
+
+
+def device_counted(device: str, serial: str, stacked: int) -> Draft:
+    """The acceptor's own counter, held against the books from here on."""
+    return Draft("device.counted", None, (), {"device": device, "serial": serial, "stacked": stacked})
+
+
+def fraud_seen(device: str, what: str) -> Draft:
+    """Somebody tampered with a cash device."""
+    return Draft("fraud.seen", None, (), {"device": device, "what": what})
 
 
 def note_returned(row: NoteRow, why: str) -> Draft:
@@ -85,17 +118,49 @@ def write_intended(order: WriteOrder, attempt: int) -> Draft:
     return Draft("write.intended", order.sale, (), data)
 
 
-def write_done(sale: Sale, order: WriteOrder, how: str) -> Draft:
-    """The credit is on the card, read back (``written``) or seen there later (``found``)."""
+def write_done(sale: Sale, order: WriteOrder, how: str, voucher: Bound | None = None) -> Draft:
+    """The credit is on the card, read back (``written``) or seen there later (``found``); perhaps a voucher's."""
     fen = order.amount_fen
     post = _post((owed_account(sale.vendor, sale.customer), fen), (f"sold:{sale.vendor}", -fen))
-    data = {"count": order.count, "fen": fen, "energy": order.energy_centi_kwh, "how": how}
+    data: dict[str, str | int] = {"count": order.count, "fen": fen, "energy": order.energy_centi_kwh, "how": how}
+    if voucher is not None:
+        data["voucher"] = voucher.no
     return Draft("write.done", sale.id, post, data)
+
+
+def voucher_issued(no: str, sale: Sale, owed: Owed) -> Draft:
+    """What was owed to this sale's card is a voucher now: no card's any more, but its bearer's. Not of a sale."""
+    post = _post((owed_account(sale.vendor, sale.customer), owed.fen), (f"voucher:{no}", -owed.fen))
+    data = {
+        "no": no,
+        "vendor": sale.vendor,
+        "customer": sale.customer,
+        "meter": sale.meter,
+        "region": sale.region,
+        "fen": owed.fen,
+        "energy": owed.centi_kwh,
+        "count": sale.count,
+    }
+    return Draft("voucher.issued", None, post, data)
+
+
+def voucher_brought(sale_id: bytes, card: Card, bound: Bound) -> Draft:
+    """Head office's order is taken up: the voucher's money is owed to this card now, for this sale to write."""
+    owed = owed_account(card.vendor.code, card.reading.customer)
+    post = _post((owed, -bound.fen), (f"voucher:{bound.no}", bound.fen))
+    data = {"no": bound.no, "region": bound.region, "fen": bound.fen, "energy": bound.centi_kwh, "count": bound.count}
+    return Draft("voucher.brought", sale_id, post, data)
+
+
+def voucher_returned(sale_id: bytes | None, vendor: str, customer: str, bound: Bound) -> Draft:
+    """It surely did not get onto the card by us: the bringing is taken back."""
+    post = _post((owed_account(vendor, customer), bound.fen), (f"voucher:{bound.no}", -bound.fen))
+    return Draft("voucher.returned", sale_id, post, {"no": bound.no, "fen": bound.fen})
 
 
 def token_made(sale: Sale, order: WriteOrder, digits: str) -> Draft:
     """The digits are made: recorded before anybody sees them, and with that they are the customer's."""
-    done = write_done(sale, order, "token")
+    done = write_done(sale, order, "token", sale.voucher)
     return Draft(done.kind, done.sale, done.post, {**done.data, "token": digits})
 
 
@@ -125,19 +190,31 @@ def sale_closed(sale: Sale, why: str, code: str) -> Draft:
     return Draft("sale.closed", sale.id, (), data)
 
 
-def receipt_printed(sale_id: bytes, number: int) -> Draft:
+def receipt_printed(sale_id: bytes | None, number: int) -> Draft:
     """The slip came out."""
     return Draft("receipt.printed", sale_id, (), {"no": number})
 
 
-def receipt_failed(sale_id: bytes, number: int, code: str) -> Draft:
+def receipt_failed(sale_id: bytes | None, number: int, code: str) -> Draft:
     """The slip did not come out, or not whole."""
     return Draft("receipt.failed", sale_id, (), {"no": number, "code": code})
+
+
+def voucher_slip(no: str, number: int, code: str) -> Draft:
+    """The slip of a voucher came out; or did not, and why."""
+    if code:
+        return Draft("receipt.failed", None, (), {"no": number, "code": code, "voucher": no})
+    return Draft("receipt.printed", None, (), {"no": number, "voucher": no})
 
 
 def device_down(device: str, code: str) -> Draft:
     """A device cannot work."""
     return Draft("device.down", None, (), {"device": device, "code": code})
+
+
+def clock_stepped(old_ms: int, new_ms: int) -> Draft:
+    """The clock was set; the order of entries is not the clock's."""
+    return Draft("clock.stepped", None, (), {"old": old_ms, "new": new_ms})
 
 
 def device_up(device: str) -> Draft:

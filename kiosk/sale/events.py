@@ -10,8 +10,10 @@ from typing import Literal
 
 from kiosk.billing.book import Price
 from kiosk.model.card import CardReading, KeypadCustomer, Vendor
+from kiosk.model.cash import Mark
 
-Device = Literal["reader", "acceptor", "printer", "ledger", "disk", "head-office"]
+CashDevice = Literal["acceptor", "coins"]
+Device = Literal["reader", "acceptor", "coins", "printer", "ledger", "disk", "clock", "heat", "fraud", "head-office"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,15 @@ class TokenFailed:
 
 @dataclass(frozen=True, slots=True)
 class AcceptorUp:
-    """The note acceptor answers; where a note lay if it has just been powered up."""
+    """The note acceptor answers; where a note lay if it has just been powered up.
+
+    ``fen``: its value, if the acceptor says so. ``total``: notes in its life by its own counter, None if it has none.
+    """
 
     note: Literal["none", "validator", "stacker"]
+    fen: int | None = None
+    total: int | None = None
+    serial: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +126,56 @@ class NoteEscrowed:
 
 @dataclass(frozen=True, slots=True)
 class NoteStacked:
-    """The protocol's credit point: the note is in the cash box; ``found``: reported when we came."""
+    """The protocol's credit point: the note is in the cash box; ``found``: reported when we came.
+
+    ``fen``: None if nobody but our books can say what it is worth.
+    """
+
+    fen: int | None
+    found: bool = False
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CoinTaken:
+    """A coin is in the cash box; it cannot come back."""
 
     fen: int
     found: bool = False
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventsLost:
+    """The device counts events that it cannot show any more (0: nobody knows how many), or it is another device."""
+
+    device: CashDevice
+    count: int
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class FraudSeen:
+    """Somebody tampers with a cash device; ``what`` is a word of the protocol's table."""
+
+    device: CashDevice
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnclaimedPrinted:
+    """The slip of money without a sale is out; ``code``: why it is not, or ""."""
+
+    number: int
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherPrinted:
+    """The slip of a voucher is out; ``code``: why it is not, or ""."""
+
+    number: int
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +223,14 @@ class DeviceUp:
     """The device works again."""
 
     device: Device
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """Somebody set the clock; UTC ms."""
+
+    old_ms: int
+    new_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,13 +287,18 @@ class MoreTime:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeVoucher:
+    """The customer wants a voucher for what the kiosk owes (last page)."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChooseLanguage:
     """The customer switched the language: ``zh-CN`` or ``en``."""
 
     language: str
 
 
-Press = AskNumber | GiveNumber | Continue | ChooseAmount | Finish | Cancel | MoreTime | ChooseLanguage
+Press = AskNumber | GiveNumber | Continue | ChooseAmount | Finish | Cancel | MoreTime | TakeVoucher | ChooseLanguage
 Event = (
     CardInserted
     | CardRemoved
@@ -246,6 +313,11 @@ Event = (
     | AcceptorUp
     | NoteEscrowed
     | NoteStacked
+    | CoinTaken
+    | EventsLost
+    | FraudSeen
+    | UnclaimedPrinted
+    | VoucherPrinted
     | NoteReturned
     | NoteRejected
     | PaperReady
@@ -253,6 +325,7 @@ Event = (
     | PrintFailed
     | DeviceDown
     | DeviceUp
+    | ClockStepped
     | TimerFired
     | RecordFailed
     | Press
@@ -263,5 +336,5 @@ Event = (
 class Stamp:
     """What an event brings that the machine may not make itself."""
 
-    fresh: bytes  # 16 random bytes: the id of a sale or note that this event may begin
+    fresh: bytes  # 16 random bytes: the id of a sale, note or voucher that this event may begin
     civil: str  # 14 digits, the terminal's civil time

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kiosk.sale import cash, entries, keypad, visit, writing
+from kiosk.sale import cash, entries, fitness, keypad, visit, vouchers, writing
 from kiosk.sale.effects import DisableNotes, Effect, PrintSlip, ReadCard, ReturnNote, SetTimer, StopTimer
 from kiosk.sale.events import (
     AcceptorUp,
@@ -29,13 +29,17 @@ from kiosk.sale.events import (
     CardWritten,
     ChooseAmount,
     ChooseLanguage,
+    ClockStepped,
+    CoinTaken,
     Continue,
     CustomerFound,
     CustomerUnknown,
     DeviceDown,
     DeviceUp,
     Event,
+    EventsLost,
     Finish,
+    FraudSeen,
     GiveNumber,
     MoreTime,
     NoteEscrowed,
@@ -47,9 +51,12 @@ from kiosk.sale.events import (
     PrintFailed,
     RecordFailed,
     Stamp,
+    TakeVoucher,
     TimerFired,
     TokenFailed,
     TokenMade,
+    UnclaimedPrinted,
+    VoucherPrinted,
     WriteFailed,
 )
 from kiosk.sale.moves import Rule, Step, clock_of, leave, record, room_fen
@@ -68,47 +75,18 @@ from kiosk.sale.state import (
     Sale,
     Starting,
     State,
+    Vouched,
+    Vouching,
     Writing,
 )
 
 DEVICES = ("reader", "acceptor", "printer")
 
 
-def device_down(state: State, event: DeviceDown, stamp: Stamp) -> Step:
-    """A device cannot work; recorded once for each reason."""
-    if state.down.get(event.device) == event.code:
-        return state, ()
-    state = replace(state, down={**state.down, event.device: event.code})
-    effects: tuple[Effect, ...] = ()
-    if event.device != "ledger":
-        state, recorded = record(state, entries.device_down(event.device, event.code))
-        effects = (recorded,)
-    if isinstance(state.phase, Amount):
-        state = replace(state, phase=Refused(event.code))
-        effects += clock_of(state)
-    return state, effects
-
-
-def device_up(state: State, event: DeviceUp, stamp: Stamp) -> Step:
-    """A device works again; a card that was waiting is read."""
-    if event.device not in state.down:
-        return state, ()
-    down = dict(state.down)
-    known = down.pop(event.device)
-    state = replace(state, down=down)
-    effects: tuple[Effect, ...] = ()
-    if known and event.device != "ledger":
-        state, recorded = record(state, entries.device_up(event.device))
-        effects = (recorded,)
-    if isinstance(state.phase, Idle) and not down and state.session is not None:
-        state, more = leave(replace(state, card=None))
-        effects += more
-    return state, effects
-
-
 def record_failed(state: State, event: RecordFailed, stamp: Stamp) -> Step:
     """The ledger takes nothing: no cash, no writing; ask again, then pick the visit up as after a power cut."""
-    state = replace(state, phase=Starting(), down={**state.down, "ledger": event.code}, notice="ledger")
+    down = {**state.down, "ledger": event.code}
+    state = replace(state, phase=Starting(), down=down, notice="ledger", slip_asked=False)
     again = SetTimer("ledger", state.rules.ledger_retry_ms)
     return state, (DisableNotes(), ReturnNote(), StopTimer("visit"), StopTimer("note"), again)
 
@@ -130,9 +108,13 @@ def resume(state: State) -> Step:
         return state, ()
     if books.unprinted is not None:
         return replace(state, phase=Printing(books.unprinted), notice=""), (PrintSlip(books.unprinted),)
+    if books.issued is not None:
+        return vouchers.print_again(state)
     sale = books.open
     if sale is None:
         return leave(replace(state, card=None))
+    if sale.voucher is not None and sale.order is None and not sale.written_fen:
+        return writing.close(replace(state, card=None), "returned", "")
     if sale.due_fen <= 0 and sale.order is None:
         state, effects = writing.close(state, "cancelled", "")
         return state, effects
@@ -154,7 +136,8 @@ def _resume_token(state: State, sale: Sale) -> Step:
 
 def start(state: State) -> Step:
     """The first step after the books have been folded: devices have not reported yet."""
-    down = dict.fromkeys(DEVICES, "") | dict(state.down)
+    devices = (*DEVICES, "coins") if state.rules.coins_fen else DEVICES
+    down = dict.fromkeys(devices, "") | dict(state.down)
     state = replace(state, phase=Starting(), down=down)
     if state.books.note is not None:
         return state, (SetTimer("note-last", state.rules.jam_ms),)
@@ -181,10 +164,15 @@ ANY: dict[type, Rule] = {
     AcceptorUp: cash.acceptor_up,
     NoteEscrowed: cash.note_escrowed,
     NoteStacked: cash.note_stacked,
+    CoinTaken: cash.coin_taken,
+    EventsLost: cash.events_lost,
+    FraudSeen: fitness.fraud_seen,
+    ClockStepped: fitness.clock_stepped,
+    UnclaimedPrinted: cash.unclaimed_printed,
     NoteReturned: cash.note_returned,
     NoteRejected: cash.note_rejected,
-    DeviceDown: device_down,
-    DeviceUp: device_up,
+    DeviceDown: fitness.device_down,
+    DeviceUp: fitness.device_up,
     RecordFailed: record_failed,
     ChooseLanguage: visit.choose_language,
     MoreTime: visit.more_time,
@@ -217,8 +205,12 @@ TABLE: dict[tuple[type, type], Rule] = {
     (Checking, CardRejected): writing.check_failed,
     (Printing, Printed): writing.printed,
     (Printing, PrintFailed): writing.print_failed,
+    (Done, TakeVoucher): vouchers.take,
     (Done, Finish): visit.cancel,
     (Done, Cancel): visit.cancel,
+    (Vouching, VoucherPrinted): vouchers.printed,
+    (Vouched, Finish): visit.cancel,
+    (Vouched, Cancel): visit.cancel,
 }
 """Rules of one phase."""
 
@@ -228,6 +220,7 @@ TIMERS: dict[str, Rule] = {
     "note-last": cash.no_word,
     "read": writing.read_again,
     "ledger": try_ledger,
+    "fraud": fitness.fraud_over,
 }
 
 
@@ -241,4 +234,5 @@ def step(state: State, event: Event, stamp: Stamp) -> Step:
         return state, ()
     state, effects = rule(state, event, stamp)
     state, more = _settle(state)
-    return state, (*effects, *more)
+    state, slip = cash.claim(state)
+    return state, (*effects, *more, *slip)

@@ -23,6 +23,7 @@ from kiosk.sale.state import (
     Refused,
     Sale,
     State,
+    Vouched,
 )
 
 AFTER_CARD_TAKEN_MS = 8_000
@@ -54,13 +55,17 @@ def open_sale(state: State) -> Sale:
 def room_fen(state: State, sale: Sale) -> int:
     """What may still be paid in; 0 when no note fits any more."""
     room = sale.limit_fen - sale.paid_fen
-    return room if room >= min(state.rules.denominations_fen) else 0
+    return room if room >= min(state.rules.denominations_fen + state.rules.coins_fen) else 0
 
 
 def notes_that_fit(state: State, sale: Sale) -> EnableNotes:
-    """Take the notes that do not pass the limit."""
-    room = room_fen(state, sale)
-    return EnableNotes(frozenset(fen for fen in state.rules.denominations_fen if fen <= room))
+    """Take the notes and coins that do not pass the limit; none while something keeps us from taking cash."""
+    room = 0 if state.down else room_fen(state, sale)
+    notes, coins = state.rules.denominations_fen, state.rules.coins_fen
+    return EnableNotes(
+        frozenset(fen for fen in notes if fen <= room),
+        frozenset(coins) if coins and max(coins) <= room else frozenset(),  # one that rolls cannot be told from another
+    )
 
 
 def leave(state: State) -> Step:
@@ -92,6 +97,7 @@ def clock_of(state: State) -> tuple[Effect, ...]:
         Paying: rules.paying_ms,
         Away: rules.away_ms,
         Done: rules.done_ms,
+        Vouched: rules.done_ms,
     }
     wait = waits.get(type(state.phase))
     if isinstance(state.phase, Done) and state.session is None and not _still_to_be_read(state.phase):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from kiosk.ledger.entry import Draft, Entry
 from kiosk.model.card import WriteOrder
-from kiosk.sale.events import Event
+from kiosk.sale.events import CashDevice, Event
 from kiosk.sale.state import Outcome
 from kiosk.sale.view import SaleView
 
@@ -43,13 +43,13 @@ class Keypads(Protocol):
 
 
 class Notes(Protocol):
-    """The note acceptor."""
+    """The note acceptor, and the coin acceptor if there is one."""
 
-    def enable(self, denominations_fen: frozenset[int]) -> None: ...
+    def enable(self, denominations_fen: frozenset[int], coins_fen: frozenset[int]) -> None: ...
     def disable(self) -> None: ...
     def stack(self) -> None: ...
     def give_back(self) -> None: ...
-    def credited(self) -> None: ...
+    def credited(self, device: CashDevice) -> None: ...
     def settled(self) -> None: ...
 
 
@@ -61,6 +61,12 @@ class Slips(Protocol):
 
     def print(self, outcome: Outcome, closing: Entry, language: str) -> None:
         """Answered by Printed or PrintFailed. ``closing`` is the sale.closed entry the QR proves."""
+
+    def print_unclaimed(self, entry: Entry, language: str) -> None:
+        """Answered by UnclaimedPrinted. ``entry`` is that of the money."""
+
+    def print_voucher(self, entry: Entry, language: str) -> None:
+        """Answered by VoucherPrinted. ``entry`` is the voucher.issued that the QR proves."""
 
 
 Show = Callable[[SaleView], None]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import queue
-import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from secrets import token_bytes
 
 from kiosk.model.clock import Clock
 from kiosk.model.errors import LedgerFault
@@ -23,6 +24,7 @@ from kiosk.sale.state import State
 from kiosk.sale.view import view
 
 log = logging.getLogger(__name__)
+Fresh = Callable[[int], bytes]  # so many random bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,10 @@ class _Timer:
 class Runner:
     """Runs one kiosk's sales. ``post`` may be called from any thread, all else from the runner's own."""
 
-    def __init__(self, state: State, doors: Doors, clock: Clock, memory: Memory) -> None:
+    def __init__(self, state: State, doors: Doors, clock: Clock, memory: Memory, fresh: Fresh = token_bytes) -> None:
         self._doors = doors
         self._clock = clock
+        self._fresh = fresh
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._timers: dict[str, _Timer] = {}
         self._memory = memory
@@ -70,13 +73,22 @@ class Runner:
     def run(self) -> None:
         """Runs until ``stop``."""
         self.begin()
-        while self.turn(self._wait_ms()):
+        while self.turn(self.wait_ms()):
             pass
 
     def begin(self) -> None:
         """The first step: picks up what the ledger says is open."""
         self._carry_out(*start(self._state))
         self._show()
+
+    def drain(self) -> None:
+        """Handles all events that are in and all timers that are due, and does not wait: for who moves the clock."""
+        while not self._events.empty() or self.wait_ms() == 0:
+            self.turn(0)
+
+    def due_ms(self) -> int | None:
+        """When the next timer runs out, on the monotonic clock; None if none runs."""
+        return min((timer.due_ms for timer in self._timers.values()), default=None)
 
     def turn(self, wait_ms: int | None) -> bool:
         """Handles one event or timer; False after ``stop``. ``wait_ms`` None waits for ever."""
@@ -91,7 +103,7 @@ class Runner:
         self._handle(event)
         return True
 
-    def _wait_ms(self) -> int | None:
+    def wait_ms(self) -> int | None:
         if not self._timers:
             return None
         return max(0, min(timer.due_ms for timer in self._timers.values()) - self._clock.monotonic_ms())
@@ -106,7 +118,7 @@ class Runner:
 
     def _handle(self, event: Event) -> None:
         log.debug("event %s", type(event).__name__)
-        stamp = Stamp(secrets.token_bytes(16), self._clock.civil())
+        stamp = Stamp(self._fresh(16), self._clock.civil())
         self._carry_out(*step(self._state, event, stamp))
         self._show()
 
@@ -118,7 +130,7 @@ class Runner:
             except LedgerFault as fault:
                 log.critical("the ledger took nothing: %s", fault)
                 self._state = replace(before, books=self._memory.books)
-                stamp = Stamp(secrets.token_bytes(16), self._clock.civil())
+                stamp = Stamp(self._fresh(16), self._clock.civil())
                 self._carry_out(*step(self._state, RecordFailed(fault.code), stamp))
                 return
 
@@ -136,16 +148,16 @@ class Runner:
                 doors.keypads.find(number)
             case do.MakeToken(vendor, order, when):
                 doors.keypads.make_token(vendor, order, when)
-            case do.EnableNotes(fen):
-                doors.notes.enable(fen)
+            case do.EnableNotes(fen, coins_fen):
+                doors.notes.enable(fen, coins_fen)
             case do.DisableNotes():
                 doors.notes.disable()
             case do.StackNote():
                 doors.notes.stack()
             case do.ReturnNote():
                 doors.notes.give_back()
-            case do.ConfirmNote():
-                doors.notes.credited()
+            case do.ConfirmNote(device):
+                doors.notes.credited(device)
             case do.SettleAcceptor():
                 doors.notes.settled()
             case do.AskPrinter():
@@ -153,6 +165,12 @@ class Runner:
             case do.PrintSlip(outcome):
                 assert self._memory.closing is not None, "a slip without a closed sale"
                 doors.slips.print(outcome, self._memory.closing, self._state.language)
+            case do.PrintUnclaimed(id_):
+                doors.slips.print_unclaimed(self._memory.unclaimed[id_], self._state.language)
+            case do.PrintVoucher(no):
+                issued = self._memory.issued
+                assert issued is not None and issued.data["no"] == no, "a voucher that no entry proves"
+                doors.slips.print_voucher(issued, self._state.language)
             case do.SetTimer(timer, ms):
                 self._timers[timer] = _Timer(self._clock.monotonic_ms() + ms, ms)
             case do.StopTimer(timer):

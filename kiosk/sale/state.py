@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kiosk.billing.book import Price
+from kiosk.billing.quote import energy_for
 from kiosk.model.card import CardReading, Vendor, WriteOrder
+from kiosk.model.cash import Mark
+from kiosk.model.money import Money
 
 Key = tuple[str, str, str]
 """Whose credit it is: vendor code, customer number, meter number."""
@@ -22,6 +25,7 @@ class Rules:
     """The settings of the sale. Money in fen, times in ms."""
 
     denominations_fen: tuple[int, ...] = (500, 1000, 2000, 5000, 10000)
+    coins_fen: tuple[int, ...] = ()  # none: there is no coin acceptor
     amounts_fen: tuple[int, ...] = (2000, 5000, 10000, 20000)
     language: str = "zh-CN"
     visit_ms: int = 60_000  # account and amount screens
@@ -35,6 +39,28 @@ class Rules:
     write_attempts_max: int = 3
     read_attempts_max: int = 4
     ledger_retry_ms: int = 5_000
+    fraud_ms: int = 600_000  # no cash for so long after somebody tampered with a device
+    terminal: str = "kiosk"  # 终端号: the first part of its vouchers' numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A voucher that head office sends down to its card; it may only become purchase ``count`` + 1 (decision 12)."""
+
+    no: str
+    region: str
+    fen: int
+    centi_kwh: int
+    count: int  # the last count the card must have
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A voucher that this terminal made of what it owed."""
+
+    no: str
+    fen: int
+    key: Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +77,7 @@ class Sale:
     limit_fen: int  # notes are taken up to here
     brought_fen: int = 0  # owed to this card before the sale
     brought_centi_kwh: int = 0
-    notes: tuple[int, ...] = ()
+    notes: tuple[int, ...] = ()  # and coins
     lost_fen: int = 0  # notes whose end nobody knows
     order: WriteOrder | None = None  # a write that was intended and whose end is not recorded
     attempts: int = 0
@@ -60,6 +86,7 @@ class Sale:
     written_centi_kwh: int = 0
     when: str = ""  # civil time of the token's request, 14 digits; '' for a card
     token: str = ""  # digits for the meter's keypad, once they are made and recorded
+    voucher: Bound | None = None  # brought to this card by this sale, and not taken back
 
     @property
     def key(self) -> Key:
@@ -68,18 +95,30 @@ class Sale:
 
     @property
     def paid_fen(self) -> int:
-        """Sum of the notes in the cash box."""
+        """Sum of the notes and coins in the cash box."""
         return sum(self.notes)
 
     @property
     def due_fen(self) -> int:
         """What is still to be written: brought and paid, less written."""
-        return self.brought_fen + self.paid_fen - self.written_fen
+        return self.brought_fen + self.voucher_fen + self.paid_fen - self.written_fen
+
+    @property
+    def due_centi_kwh(self) -> int:
+        """The energy of it."""
+        brought = self.brought_centi_kwh + (self.voucher.centi_kwh if self.voucher else 0)
+        bought = energy_for(Money(self.paid_fen), self.price).centi_kwh
+        return max(0, brought + bought - self.written_centi_kwh)
+
+    @property
+    def voucher_fen(self) -> int:
+        """What the voucher is worth that this sale brings."""
+        return self.voucher.fen if self.voucher else 0
 
     @property
     def kept(self) -> int:
         """Sum of the sale's postings to ``owed``, with its sign (contract 2 §2): negative is still owed."""
-        return self.written_fen - self.paid_fen
+        return self.written_fen - self.paid_fen - self.voucher_fen
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +165,23 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """How many notes an acceptor counted in its life when we last compared, and how many we booked since."""
+
+    serial: str
+    base: int
+    booked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unclaimed:
+    """Cash that no sale explains, and whose slip has not been told of yet."""
+
+    id: bytes  # 8 bytes
+    fen: int
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """What the ledger says that the sale needs to know."""
 
@@ -136,6 +192,12 @@ class Books:
     unprinted: Outcome | None = None  # closed, and no word yet of its slip
     tokens: Mapping[Key, Token] = field(default_factory=dict)
     credited_fen: int = 0  # the last note, until another lies in escrow: a repeated report of it is no new note
+    marks: Mapping[str, Mark] = field(default_factory=dict)  # device → its last event that is booked
+    counted: Counted | None = None
+    unclaimed: tuple[Unclaimed, ...] = ()
+    issued: Issued | None = None  # a voucher, and no word yet of its slip
+    bound: Mapping[Key, Bound] = field(default_factory=dict)  # vouchers in doubt; ``owed`` holds their fen meanwhile
+    brought: frozenset[str] = frozenset()  # numbers of vouchers that this terminal put on cards
 
 
 KEYPAD = 0
@@ -248,6 +310,21 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Vouching:
+    """The debt is a voucher now; its slip is being printed."""
+
+    issued: Issued
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """The customer has a voucher; ``slip`` is '' when printed, else why it is not."""
+
+    issued: Issued
+    slip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Leftover:
     """The visit is over and the card still lies in the slot."""
 
@@ -266,6 +343,8 @@ Phase = (
     | Checking
     | Printing
     | Done
+    | Vouching
+    | Vouched
     | Leftover
 )
 
@@ -284,3 +363,8 @@ class State:
     language: str = "zh-CN"
     notice: str = ""  # key of a sentence the screen shows for the moment
     acceptor_spoke: bool = False  # since start, or since it was last silent
+    surplus: int | None = None  # notes that the acceptor's counter has and our books have not; None: it does not count
+    told: tuple[str, int] | None = None  # that counter: serial number, notes; None once it has been compared
+    counted_note: bytes = b""  # the note that was on its way then: of a later one that counter knows nothing
+    slip_asked: bool = False  # the slip of the first unclaimed money is being printed
+    listed: Mapping[Key, Bound] = field(default_factory=dict)  # head office's list: which card is owed what

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from kiosk.billing.book import Price
-from kiosk.billing.quote import energy_for
 from kiosk.model.card import CardReading, Vendor
-from kiosk.model.money import Money
 from kiosk.sale.keypad import last_token, sells_tokens
 from kiosk.sale.moves import room_fen
 from kiosk.sale.state import (
@@ -29,8 +27,11 @@ from kiosk.sale.state import (
     Sale,
     Starting,
     State,
+    Vouched,
+    Vouching,
     Writing,
 )
+from kiosk.sale.vouchers import may_have
 
 
 class Screen(Enum):
@@ -85,6 +86,8 @@ class SaleView:
     token: str = ""  # the digits: just made, or made last for this meter
     slip: bool = False  # the slip came out
     slip_code: str = ""  # why it did not
+    may_voucher: bool = False  # what is owed can be had on paper
+    voucher: str = ""  # the number of the voucher just issued
     deadline_ms: int | None = None
     span_ms: int = 0  # of the whole count-down
 
@@ -170,11 +173,11 @@ def _sale_facts(state: State, sale: Sale) -> dict[str, object]:
     return {
         "notes": sale.notes,
         "paid_fen": sale.paid_fen,
-        "brought_fen": sale.brought_fen,
+        "brought_fen": sale.brought_fen + sale.voucher_fen,
         "lost_fen": sale.lost_fen,
         "limit_fen": sale.limit_fen,
         "room_fen": room_fen(state, sale),
-        "buys_centi_kwh": energy_for(Money(sale.paid_fen), sale.price).centi_kwh + sale.brought_centi_kwh,
+        "buys_centi_kwh": sale.due_centi_kwh,
         "moving": state.books.note is not None,
     }
 
@@ -188,11 +191,19 @@ def _paying(state: State) -> SaleView:
     return _base(
         state,
         Screen.CASH,
-        code=state.down.get("acceptor", ""),
+        code=state.down.get("acceptor") or next((code for code in state.down.values() if code), ""),
         may_finish=still and sale.due_fen >= max(1, least),
         may_cancel=still and sale.due_fen <= 0,
         **_sale_facts(state, sale),
     )
+
+
+def _away(state: State) -> SaleView:
+    """The card is out and money is in; perhaps there is no reader to put it into."""
+    sale = state.books.open
+    why = "doubt" if sale and sale.order else ""
+    facts = _sale_facts(state, sale) if sale else {}
+    return _base(state, Screen.PUT_BACK, code=state.down.get("reader", ""), why=why, **facts)
 
 
 def _of_sale(screen: Screen) -> Callable[[State], SaleView]:
@@ -217,7 +228,7 @@ def _outcome_facts(outcome: Outcome) -> dict[str, object]:
         "code": outcome.code,
         "notes": sale.notes,
         "paid_fen": sale.paid_fen,
-        "brought_fen": sale.brought_fen,
+        "brought_fen": sale.brought_fen + sale.voucher_fen,
         "lost_fen": sale.lost_fen,
         "written_fen": sale.written_fen,
         "written_centi_kwh": sale.written_centi_kwh,
@@ -236,8 +247,21 @@ def _printing(state: State) -> SaleView:
 def _done(state: State) -> SaleView:
     phase = state.phase
     assert isinstance(phase, Done)
-    facts = _outcome_facts(phase.outcome)
+    facts = _outcome_facts(phase.outcome) | {"may_voucher": may_have(state, phase.outcome) is not None}
     return _base(state, Screen.DONE, slip=not phase.slip, slip_code=phase.slip, may_cancel=True, **facts)
+
+
+def _vouching(state: State) -> SaleView:
+    assert isinstance(state.phase, Vouching)
+    issued = state.phase.issued
+    return _base(state, Screen.DONE, why="voucher", voucher=issued.no, owed_fen=issued.fen)
+
+
+def _vouched(state: State) -> SaleView:
+    phase = state.phase
+    assert isinstance(phase, Vouched)
+    facts = {"voucher": phase.issued.no, "owed_fen": phase.issued.fen, "slip_code": phase.slip}
+    return _base(state, Screen.DONE, why="voucher", slip=not phase.slip, may_cancel=True, **facts)
 
 
 _VIEWS: dict[type, Callable[[State], SaleView]] = {
@@ -249,10 +273,12 @@ _VIEWS: dict[type, Callable[[State], SaleView]] = {
     Account: _account,
     Amount: _amount,
     Paying: _paying,
-    Away: _of_sale(Screen.PUT_BACK),
+    Away: _away,
     Writing: _of_sale(Screen.WRITING),
     Checking: _of_sale(Screen.WRITING),
     Printing: _printing,
     Done: _done,
+    Vouching: _vouching,
+    Vouched: _vouched,
     Leftover: lambda state: _base(state, Screen.TAKE_CARD),
 }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from kiosk.billing.quote import most_to_buy
 from kiosk.model.card import CardKind, PurchaseState
 from kiosk.model.money import NOTHING, Money
-from kiosk.sale import entries, keypad
+from kiosk.sale import entries, keypad, vouchers
 from kiosk.sale.effects import AskPrinter, Effect, ReadCard, Record, StopTimer
 from kiosk.sale.events import (
     Cancel,
@@ -43,6 +43,7 @@ from kiosk.sale.state import (
     Refused,
     Starting,
     State,
+    Vouched,
 )
 from kiosk.sale.writing import begin_write, close, decide, finish_paying, go_away, is_written
 
@@ -51,10 +52,10 @@ CUSTOMER_KINDS = frozenset({CardKind.OPEN, CardKind.PURCHASE, CardKind.REISSUE})
 
 def card_inserted(state: State, event: CardInserted, stamp: Stamp) -> Step:
     """A card lies in the slot."""
-    if state.card is not None and state.card.keypad and not isinstance(state.phase, Done):
+    if state.card is not None and state.card.keypad and not isinstance(state.phase, Done | Vouched):
         return replace(state, session=event.session), ()  # somebody without a card is being served: it waits
     state = replace(state, session=event.session, card=None)
-    if isinstance(state.phase, Idle | Done | Leftover | Entering) and not state.down:
+    if isinstance(state.phase, Idle | Done | Vouched | Leftover | Entering) and not state.down:
         return replace(state, phase=Reading(), notice=""), (StopTimer("visit"), ReadCard(event.session))
     if isinstance(state.phase, Away):
         return replace(state, notice="reading"), (ReadCard(event.session),)
@@ -77,7 +78,7 @@ def card_removed(state: State, event: CardRemoved, stamp: Stamp) -> Step:
         return go_away(state)
     if isinstance(phase, Checking):
         return go_away(state)
-    if isinstance(phase, Done):
+    if isinstance(phase, Done | Vouched):
         return state, clock_of(state)
     return state, ()
 
@@ -110,12 +111,15 @@ def _meet(state: State, card: Card, stamp: Stamp) -> Step:
         return _refuse(state, "C-103")
     if reading.kind not in CUSTOMER_KINDS or not reading.customer or not reading.meter:
         return _refuse(state, "C-104")
-    doubt = state.books.doubts.get(card.key)
+    doubt, bound = state.books.doubts.get(card.key), state.books.bound.get(card.key)
+    if bound is not None:
+        state, settled, found = vouchers.settle(state, card, bound, stamp)
+        state, effects = vouchers.found(state, bound) if found else _account(state, card, stamp)
+        return state, _joined(settled, effects) if found else (settled, *effects)
     if doubt is not None and not card.keypad and is_written(reading, doubt):
         owed = state.books.owed.get(card.key, Owed(0, 0))
         state, opened = record(state, entries.sale_opened(stamp.fresh, card, 0, owed.fen))
-        found = entries.write_done(open_sale(state), doubt, "found")
-        state, effects = close(state, "found", "", found)
+        state, effects = close(state, "found", "", entries.write_done(open_sale(state), doubt, "found"))
         return state, _joined(opened, effects)
     return _account(state, card, stamp)
 
@@ -134,6 +138,9 @@ def _account(state: State, card: Card, stamp: Stamp) -> Step:
     reading, vendor = card.reading, card.vendor
     waiting = reading.pending and not vendor.may_stack
     unclear = reading.state is PurchaseState.UNKNOWN
+    order = vouchers.order_for(state, card)
+    if order is not None and not waiting and not unclear:
+        return vouchers.bring(state, card, order, stamp)
     owed = state.books.owed.get(card.key)
     if owed is not None and not waiting and not unclear:
         when = keypad.when_for(state, card, stamp.civil)

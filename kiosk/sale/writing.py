@@ -4,16 +4,17 @@ The law: a write is recorded before the driver is called, and its end is never g
 card is read: a last count of at least the intended one means that it was written (contract 1 §4.4). Where the card
 still names the sale that wrote that count, and it is another's, it was not ours. If the card is gone, the sale waits
 for it, and then ends in doubt: the credit stays owed, and the card's next visit decides.
+
+A sale that brings a voucher writes it only on the count it is bound to, and is stricter about what it finds: the same
+order lies at other kiosks, too. Where it surely was not written, it is taken back in the commit that closes the sale.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from kiosk.billing.quote import energy_for
 from kiosk.ledger.entry import Draft
 from kiosk.model.card import CardReading, WriteOrder
-from kiosk.model.money import Money
 from kiosk.sale import entries
 from kiosk.sale.effects import DisableNotes, MakeToken, PrintSlip, ReadCard, Record, SetTimer, StopTimer, WriteCard
 from kiosk.sale.events import (
@@ -29,7 +30,20 @@ from kiosk.sale.events import (
     WriteFailed,
 )
 from kiosk.sale.moves import Step, clock_of, leave, open_sale, record
-from kiosk.sale.state import Away, Card, Checking, Done, Outcome, Paying, Printing, Starting, State, Writing
+from kiosk.sale.state import (
+    Away,
+    Bound,
+    Card,
+    Checking,
+    Done,
+    Outcome,
+    Paying,
+    Printing,
+    Refused,
+    Starting,
+    State,
+    Writing,
+)
 
 WORTH_ANOTHER_TRY = frozenset({"C-201", "C-202", "C-203", "C-204", "D-301", "D-302", "D-303", "D-304"})
 
@@ -41,15 +55,24 @@ def is_written(reading: CardReading, order: WriteOrder) -> bool:
     return reading.sale is None or reading.sale == order.sale
 
 
+def is_found(reading: CardReading, order: WriteOrder, bound: Bound | None) -> bool:
+    """The same for an order that may be bound: then whoever wrote the card last must be us, or not be named."""
+    if bound is None:
+        return is_written(reading, order)
+    return reading.count > bound.count and reading.sale in (None, order.sale)
+
+
 def begin_write(state: State) -> Step:
     """Record the write, then write; or close the sale as owed after too many attempts."""
-    sale, card = open_sale(state), state.card
+    sale, card, bound = open_sale(state), state.card, open_sale(state).voucher
     if card is None or (state.session is None and not card.keypad):
         return go_away(state)
+    if bound is not None and card.reading.count != bound.count:
+        return close(replace(state, card=None), "returned", "")  # it was bought on: the visit begins anew
     if sale.attempts >= state.rules.write_attempts_max:
         return close(state, "owed", "C-203")
-    energy = energy_for(Money(sale.paid_fen), sale.price).centi_kwh + sale.brought_centi_kwh
-    order = WriteOrder(sale.id, sale.customer, sale.meter, sale.region, card.reading.count + 1, sale.due_fen, energy)
+    fen, energy = (bound.fen, bound.centi_kwh) if bound else (sale.due_fen, sale.due_centi_kwh)
+    order = WriteOrder(sale.id, sale.customer, sale.meter, sale.region, card.reading.count + 1, fen, energy)
     state, recorded = record(state, entries.write_intended(order, sale.attempts + 1))
     state = replace(state, phase=Writing(), notice="")
     act = MakeToken(sale.vendor, order, sale.when) if card.keypad else WriteCard(card.session, sale.vendor, order)
@@ -78,7 +101,10 @@ def token_failed(state: State, event: TokenFailed, stamp: Stamp) -> Step:
 
 
 def go_away(state: State) -> Step:
-    """Money is in and the card is out: wait for it."""
+    """Money is in and the card is out: wait for it. A voucher that is not on its way to the card does not wait."""
+    sale = open_sale(state)
+    if sale.voucher is not None and sale.order is None:
+        return close(replace(state, card=None), "returned", "C-202")
     state = replace(state, phase=Away(), card=None)
     return state, (DisableNotes(), *clock_of(state))
 
@@ -96,7 +122,7 @@ def _credited(state: State, reading: CardReading, how: str) -> Step:
     order = sale.order
     assert order is not None, "credited without an intended write"
     card = replace(state.card, reading=reading) if state.card else None
-    return close(replace(state, card=card), "done", "", entries.write_done(sale, order, how))
+    return close(replace(state, card=card), "done", "", entries.write_done(sale, order, how, sale.voucher))
 
 
 def write_failed(state: State, event: WriteFailed, stamp: Stamp) -> Step:
@@ -127,7 +153,7 @@ def decide(state: State, card: Card, code: str) -> Step:
     sale = open_sale(state)
     assert sale.order is not None, "nothing is in doubt"
     state = replace(state, card=card)
-    if is_written(card.reading, sale.order):
+    if is_found(card.reading, sale.order, sale.voucher):
         return _credited(state, card.reading, "found")
     failed = entries.write_failed(sale, sale.order.count, code or "C-204", unchanged=True)
     state, recorded = record(state, failed)
@@ -165,10 +191,19 @@ def read_again(state: State, event: TimerFired, stamp: Stamp) -> Step:
 def close(state: State, why: str, code: str, *before: Draft) -> Step:
     """Record the end of the sale (in one commit with ``before``), then print its slip if any money moved."""
     state, _ = record(state, *before)
-    closed = entries.sale_closed(open_sale(state), why, code)
+    sale = open_sale(state)
+    if sale.voucher is not None and sale.order is None and not sale.written_fen:
+        back = entries.voucher_returned(sale.id, sale.vendor, sale.customer, sale.voucher)
+        state, _ = record(state, back)
+        before, sale = (*before, back), open_sale(state)
+        why = "owed" if sale.due_fen else "returned"
+    closed = entries.sale_closed(sale, why, code)
     state, _ = record(state, closed)
     recorded = Record((*before, closed))
     outcome = state.books.unprinted
+    if outcome is None and why == "returned" and state.card is not None:
+        state = replace(state, phase=Refused(code), notice="")
+        return state, (DisableNotes(), recorded, *clock_of(state))
     if outcome is None:
         state, effects = leave(state)
         return state, (DisableNotes(), recorded, *effects)

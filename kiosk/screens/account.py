@@ -50,4 +50,5 @@ class Account(Page):
     def choices(self, view: SaleView) -> tuple[Choice, ...]:
         """Out, or on."""
         leave = Choice(self.say("number.leave" if view.keypad else "leave"), Cancel(), main=bool(view.code))
-        return (leave,) if view.code else (leave, Choice(self.say("buy"), Continue(), main=True))
+        buy = () if view.code else (Choice(self.say("buy"), Continue(), main=True),)
+        return leave, *buy, self.other_language()

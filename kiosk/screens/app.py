@@ -11,6 +11,7 @@ from kivy.core.window import Window
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, ListProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
 
 from kiosk.model.clock import Clock as HouseClock
 from kiosk.sale.events import MoreTime, Press
@@ -42,6 +43,7 @@ PAGES: dict[Screen, type[Page]] = {
 KV = ("theme", "widgets", "frame", "message", "attract", "number", "account", "amount", "cash", "done")
 WARN_MS = 20_000  # the count-down is offered this long before the end
 TICK_S = 0.25
+NARROW = 170
 PAPER = (0.957, 0.965, 0.973, 1)
 
 
@@ -98,7 +100,11 @@ class Frame(BoxLayout):
         for choice in choices:
             button = widgets.Press(text=choice.text, main=choice.main, disabled=not choice.enabled)
             button.bind(on_release=lambda _, event=choice.event: self._post(event() if callable(event) else event))
+            if choice.narrow:
+                button.size_hint_x, button.width, button.font_size = None, NARROW, 28
             row.add_widget(button)
+        if choices and all(choice.narrow for choice in choices):
+            row.add_widget(Widget(), index=len(row.children))  # it stands where it always does
 
     def tick(self, _dt: float) -> None:
         """The count-down: shown only near the end, with one tap for more time."""

@@ -6,7 +6,7 @@ from kivy.animation import Animation
 from kivy.clock import Clock
 from kivy.properties import BooleanProperty, StringProperty
 
-from kiosk.sale.events import AskNumber, ChooseLanguage
+from kiosk.sale.events import AskNumber
 from kiosk.sale.view import SaleView
 from kiosk.screens import wording
 from kiosk.screens.page import Choice, Page
@@ -30,12 +30,8 @@ class Attract(Page):
         """The same words for everyone."""
         self.title, self.line, self.start = self.say("title"), self.say("line"), self.say("start")
         self.notes = self.say("notes", notes=wording.notes(self.facts.denominations_fen))
-        self.other = self.say("frame.other-language")
+        self.other = self.other_language().text
         self.tight = view.may_enter_number
-
-    def other_language(self) -> ChooseLanguage:
-        """The language that is not shown."""
-        return ChooseLanguage("en" if self.language == "zh-CN" else "zh-CN")
 
     def choices(self, view: SaleView) -> tuple[Choice, ...]:
         """The way in without a card, where there is one."""

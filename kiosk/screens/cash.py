@@ -32,16 +32,21 @@ class Cash(Page):
         self.share = min(1.0, view.paid_fen / view.limit_fen) if view.limit_fen else 0.0
         taken = [fen for fen in self.facts.denominations_fen if fen <= view.room_fen]
         self.accepts = self.say("accepts", notes=wording.notes(taken)) if taken else ""
-        down = self.say("notice.acceptor", code=view.code) if view.code else ""
-        self.alarm = bool(down or self.notice(view))
-        self.advice = down or self.notice(view) or self.say("no-change")
+        down = self._closed(view) if view.code else ""
+        told = [words for words in (self.notice(view), down) if words]
+        self.alarm = bool(told)
+        self.advice = "\n".join(told) or self.say("no-change")
+
+    def _closed(self, view: SaleView) -> str:
+        """Why no note is taken, and what becomes of the money."""
+        how = "moving" if view.moving else "paid" if view.paid_fen or view.brought_fen else "unpaid"
+        return self.say(f"notice.closed-{how}", code=view.code)
 
     def choices(self, view: SaleView) -> tuple[Choice, ...]:
         """Out before the first note, written after it."""
         if view.paid_fen or view.moving:
-            return (
-                Choice(
-                    self.say("finish-token" if view.keypad else "finish"), Finish(), main=True, enabled=view.may_finish
-                ),
-            )
-        return (Choice(self.say("leave"), Cancel(), enabled=view.may_cancel),)
+            key = "finish-token" if view.keypad else "finish"
+            out = Choice(self.say(key), Finish(), main=True, enabled=view.may_finish)
+        else:
+            out = Choice(self.say("leave"), Cancel(), enabled=view.may_cancel)
+        return out, self.other_language()

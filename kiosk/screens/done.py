@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kivy.properties import BooleanProperty, ListProperty, StringProperty
+from kivy.properties import BooleanProperty, ListProperty, NumericProperty, StringProperty
 
-from kiosk.sale.events import Cancel
+from kiosk.sale.events import Cancel, TakeVoucher
 from kiosk.sale.view import SaleView
 from kiosk.screens import wording
 from kiosk.screens.page import Choice, Page
@@ -24,10 +24,11 @@ class Done(Page):
     slip = StringProperty("")
     colour = ListProperty(GREEN)
     long = BooleanProperty(defaultvalue=False)
+    figure_size = NumericProperty(72)
 
     def render(self, view: SaleView) -> None:
         """The figures of the closed sale."""
-        waiting = view.owed_fen > 0
+        waiting = view.owed_fen > 0 and not view.voucher
         self.icon = "look" if waiting else "keys" if view.token else "tick"
         self.colour = AMBER if waiting else GREEN
         made = "" if waiting else view.token
@@ -35,8 +36,9 @@ class Done(Page):
             "found": "title-found",
             "owed": "title-owed-token" if view.keypad else "title-owed",
             "doubt": "title-doubt",
+            "voucher": "title-voucher",
         }.get(view.why, "title")
-        self.title = self.say("title-token" if made else title)
+        self.title = self.say("title-token" if made else title, owed=wording.money(view.owed_fen))
         paid, energy = (
             wording.money(view.owed_fen if waiting else view.written_fen),
             self.energy(view.written_centi_kwh),
@@ -44,14 +46,21 @@ class Done(Page):
         self.figure = wording.in_rows(made) if made else paid
         self.under = "" if waiting or made else energy
         self.long = bool(made)
+        if view.voucher:
+            self.figure, self.under, self.long = wording.voucher(view.voucher), "", True
+        self.figure_size = 72 if not self.long else 40 if "-\n" in self.figure else 64
         sentences = [self.explained("what", view.code) if view.why == "owed" else ""]
         if made:
             sentences += [f"{paid} · {energy}", self.say("take-token")]
+        elif view.voucher:
+            sentences.append(self.say("voucher-token" if view.keypad else "voucher"))
         elif waiting:
             key = "doubt" if view.why == "doubt" else "owed-token" if view.keypad else "owed"
             sentences.append(self.say(key, owed=wording.money(view.owed_fen)))
         else:
             sentences.append(self.say("take"))
+        if view.may_voucher:
+            sentences.append(self.say("voucher-offer"))
         if view.lost_fen:
             sentences.append(self.say("lost", lost=wording.money(view.lost_fen)))
         self.text = "\n".join(sentence for sentence in sentences if sentence)
@@ -60,8 +69,11 @@ class Done(Page):
     def _slip(self, view: SaleView) -> str:
         if view.slip:
             return ""
-        return self.say("slip-failed", code=view.slip_code) if view.slip_code else self.say("slip-printing")
+        what = "voucher" if view.voucher else "slip"
+        return self.say(f"{what}-failed", code=view.slip_code) if view.slip_code else self.say(f"{what}-printing")
 
     def choices(self, view: SaleView) -> tuple[Choice, ...]:
         """Out, once the slip has been dealt with."""
-        return (Choice(self.say("close"), Cancel(), main=True, enabled=view.may_cancel),)
+        close = Choice(self.say("close"), Cancel(), main=True, enabled=view.may_cancel)
+        paper = (Choice(self.say("voucher-take"), TakeVoucher()),) if view.may_voucher else ()
+        return *paper, close, self.other_language()

@@ -63,10 +63,16 @@ class PutBack(Message):
     prefix = "put-back"
 
     def render(self, view: SaleView) -> None:
-        """That the money is safe, then what to do."""
+        """What just happened, that the money is safe, then what to do."""
         paid = wording.money(view.paid_fen + view.brought_fen)
-        line = self.say("line", paid=paid)
-        self.tell("card-in", self.say("title"), self.notice(view) or line, small=self.say("late"))
+        line = self.say("line-doubt" if view.why == "doubt" else "line", paid=paid)
+        now = self.say("notice.reader", code=view.code) if view.code else self.notice(view)
+        late = "" if view.code else self.say("late")
+        self.tell("card-in", self.say("title"), now, line, small=late)
+
+    def choices(self, view: SaleView) -> tuple[Choice, ...]:
+        """Nothing is asked; the card is waited for."""
+        return (self.other_language(),)
 
 
 class Refused(Message):
@@ -82,7 +88,7 @@ class Refused(Message):
 
     def choices(self, view: SaleView) -> tuple[Choice, ...]:
         """Only out."""
-        return (Choice(self.say("close"), Cancel(), main=True),)
+        return (Choice(self.say("close"), Cancel(), main=True), self.other_language())
 
 
 class TakeCard(Message):
@@ -109,6 +115,10 @@ class OutOfService(Message):
         what = self.explained("what", view.code)
         sentences = (what, self._paid(view) or self.say("safe"), self.say("line"))
         self.tell("look", self.say("title"), *sentences, small=self.say("code", code=view.code))
+
+    def choices(self, view: SaleView) -> tuple[Choice, ...]:
+        """Nothing can be done here; before the sale runs there is nobody to hear a press."""
+        return (self.other_language(),) if view.down else ()
 
     def _paid(self, view: SaleView) -> str:
         return self.say("paid", paid=wording.money(view.paid_fen)) if view.paid_fen else ""

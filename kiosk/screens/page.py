@@ -10,7 +10,7 @@ from kivy.properties import StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
 from kiosk.model.texts import Texts
-from kiosk.sale.events import Press
+from kiosk.sale.events import ChooseLanguage, Press
 from kiosk.sale.view import SaleView
 from kiosk.screens import wording
 
@@ -34,6 +34,7 @@ class Choice:
     event: Press | Callable[[], Press]
     main: bool = False
     enabled: bool = True
+    narrow: bool = False  # beside the others, not one of them
 
 
 class Page(BoxLayout):
@@ -59,6 +60,11 @@ class Page(BoxLayout):
     def choices(self, view: SaleView) -> tuple[Choice, ...]:
         """The buttons at the foot of the page."""
         return ()
+
+    def other_language(self) -> Choice:
+        """The language that is not shown: who cannot read this page needs it here, not on the first one."""
+        other = "en" if self.language == "zh-CN" else "zh-CN"
+        return Choice(self.say("frame.other-language"), ChooseLanguage(other), narrow=True)
 
     def enter(self) -> None:
         """The page has come up."""

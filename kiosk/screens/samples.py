@@ -58,7 +58,12 @@ def samples(language: str, now_ms: int) -> Iterator[tuple[str, SaleView]]:
     yield "cash-rejected", replace(half, notice="note-rejected")
     yield "cash-over", replace(half, notice="over-limit")
     yield "cash-jam", replace(half, code="V-412")
+    yield "cash-jam-moving", replace(half, code="V-412", moving=True, may_finish=False)
+    yield "cash-jam-lost", replace(half, code="V-412", notice="note-lost", lost_fen=5000)
+    yield "cash-closed", replace(cash, code="V-416")
     yield "put-back", soon(replace(half, screen=Screen.PUT_BACK))
+    yield "put-back-doubt", replace(half, screen=Screen.PUT_BACK, why="doubt", notice="resumed")
+    yield "put-back-no-reader", replace(half, screen=Screen.PUT_BACK, why="doubt", code="V-401")
     yield "put-back-other", replace(half, screen=Screen.PUT_BACK, notice="other-card")
     yield "put-back-resumed", replace(half, screen=Screen.PUT_BACK, notice="resumed")
     yield "writing", replace(half, screen=Screen.WRITING)
@@ -67,18 +72,37 @@ def samples(language: str, now_ms: int) -> Iterator[tuple[str, SaleView]]:
     yield "done", replace(written, slip=True)
     yield "done-found", replace(written, why="found", slip=True)
     yield "done-without-slip", replace(written, slip_code="V-422")
-    yield "done-owed", replace(done, why="owed", code="C-203", owed_fen=5000, slip=True)
-    yield "done-doubt", replace(done, why="doubt", code="C-204", owed_fen=5000, slip_code="V-422")
+    yield from _owed(done)
     yield "done-lost", replace(written, lost_fen=5000, slip=True)
     for code in ("C-101", "C-102", "C-103", "C-104", "C-106", "C-108", "C-113", "C-114", "C-205", "D-301", "V-422"):
         yield f"refused-{code}", soon(SaleView(Screen.REFUSED, language, code=code, may_cancel=True))
     yield from _without_a_card(language, base, half, done, written, soon)
     yield "take-card", replace(base, screen=Screen.TAKE_CARD)
+    yield from _out_of_service(language)
+
+
+def _out_of_service(language: str) -> Iterator[tuple[str, SaleView]]:
+    """What a customer meets who cannot be served."""
     yield "out-starting", SaleView(Screen.OUT_OF_SERVICE, language)
     yield "out-resuming", SaleView(Screen.OUT_OF_SERVICE, language, paid_fen=5000)
     for code in ("V-402", "V-411", "V-413", "V-422", "L-502", "L-503"):
-        yield f"out-{code}", SaleView(Screen.OUT_OF_SERVICE, language, code=code)
-    yield "out-ledger-paid", SaleView(Screen.OUT_OF_SERVICE, language, code="L-502", paid_fen=5000)
+        yield f"out-{code}", SaleView(Screen.OUT_OF_SERVICE, language, code=code, down={"device": code})
+    paid = SaleView(Screen.OUT_OF_SERVICE, language, code="L-502", paid_fen=5000, down={"ledger": "L-502"})
+    yield "out-ledger-paid", paid
+
+
+def _owed(done: SaleView) -> Iterator[tuple[str, SaleView]]:
+    """Paid and not on the card; and the same as a voucher."""
+    yield "done-owed", replace(done, why="owed", code="C-203", owed_fen=5000, slip=True)
+    yield "done-doubt", replace(done, why="doubt", code="C-204", owed_fen=5000, slip_code="V-422")
+    yield "done-owed-voucher", replace(done, why="owed", code="C-203", owed_fen=5000, slip=True, may_voucher=True)
+    voucher = replace(done, why="voucher", owed_fen=5000, voucher="0007-3f2a91c0de", paid_fen=0)
+    yield "done-voucher-printing", replace(voucher, may_cancel=False)
+    yield "done-voucher", replace(voucher, slip=True)
+    yield "done-voucher-failed", replace(voucher, slip_code="V-422")
+    long = "north-gate-of-the-riverside-park-3f2a91c0de"
+    yield "done-voucher-long", replace(voucher, voucher=long, slip_code="V-422")
+    yield "done-voucher-keypad", replace(voucher, keypad=True, slip=True)
 
 
 def _without_a_card(
@@ -99,4 +123,5 @@ def _without_a_card(
     yield "writing-keypad", replace(half, screen=Screen.WRITING, keypad=True)
     yield "done-keypad", replace(written, keypad=True, token=TOKEN, slip=True)
     yield "done-keypad-without-slip", replace(written, keypad=True, token=TOKEN[:12], slip_code="V-422")
-    yield "done-keypad-owed", replace(done, keypad=True, why="owed", code="C-114", owed_fen=5000, slip=True)
+    owed = replace(done, keypad=True, why="owed", code="C-114", owed_fen=5000, slip=True)
+    yield "done-keypad-owed", replace(owed, may_voucher=True)

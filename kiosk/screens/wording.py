@@ -9,6 +9,8 @@ from kiosk.model.energy import Energy
 from kiosk.model.money import Money
 from kiosk.model.texts import Texts
 
+VOUCHER_ROW = 16  # letters
+
 
 def money(fen: int) -> str:
     """``¥50.00``; whole yuan without the fen."""
@@ -51,6 +53,11 @@ def in_rows(digits: str) -> str:
     """A number to be keyed in: three groups of four a row."""
     groups = grouped(digits).split()
     return "\n".join("  ".join(groups[at : at + 3]) for at in range(0, len(groups), 3))
+
+
+def voucher(no: str) -> str:
+    """A voucher's number, to be written down; the name of its terminal may be long, and is then a row of its own."""
+    return no if len(no) <= VOUCHER_ROW else "-\n".join(no.rsplit("-", 1))
 
 
 def last_purchase(vendor: Vendor, reading: CardReading, texts: Texts, language: str) -> str:

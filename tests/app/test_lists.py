@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from kiosk.app.lists import load_customers
+from kiosk.app.lists import load_customers, load_owed
 from kiosk.billing.customers import CustomerList, customers_note, parse_customers
+from kiosk.billing.owed import OwedList, OwedRow, owed_note
 from kiosk.ledger.keys import make_key
 from kiosk.ledger.note import Note, Signature
 from kiosk.model.card import KeypadCustomer
@@ -82,3 +83,26 @@ def test_a_meter_stands_once():
         parse_customers(twice.text())
     other = CustomerList(3, {"30000001": who, "30000002": replace(who, customer="30000002", vendor="000A")})
     assert parse_customers(other.text()) == other
+
+
+OWED = OwedList(3, (OwedRow("0007-3f2a91c0de", "0001", "10086", "70001", "420100", 5000, 8928, 7),))
+
+
+def owed(folder, version_min=0):
+    return load_owed(folder / "note", folder / "list", folder / "vkey", version_min)
+
+
+def test_the_list_of_vouchers_is_held_to_the_same_rules(office):
+    folder = office(OWED, owed_note(OWED))
+    listed, digest = owed(folder, 3)
+    assert listed == OWED and len(digest) == 32
+    wrong = {
+        "is version 3; 4 was installed already": lambda: owed(folder, 4),
+        "is not the one that": lambda: owed(office(OWED, owed_note(OwedList(3)))),
+        "its note says 5": lambda: owed(office(OWED, owed_note(OWED).replace("version 3", "version 5"))),
+        "list is not the one": lambda: owed(office(OWED, customers_note(LISTED))),  # another kind of list's signature
+    }
+    for told, load_it in wrong.items():
+        with pytest.raises(ConfigFault) as fault:
+            load_it()
+        assert fault.value.code == "F-705" and told in str(fault.value), told

@@ -13,7 +13,7 @@ from kiosk.config import load_config
 from kiosk.ledger.entry import Draft
 from kiosk.ledger.journal import Journal, JournalReader
 from kiosk.ledger.keys import KeySigner
-from kiosk.sale.events import CardInserted, DeviceDown, DeviceUp, Stamp
+from kiosk.sale.events import CardInserted, ClockStepped, DeviceDown, DeviceUp, Stamp
 from kiosk.sale.machine import step
 from kiosk.sale.state import Idle, Rules, State
 from kiosk.sale.view import Screen, view
@@ -47,11 +47,17 @@ folders = ["rdk"]
 """
 
 
-class Clock:
-    def utc_ms(self):
-        return 1_795_491_600_000
+LAST_MS = 1_795_491_600_000
 
-    monotonic_ms = utc_ms
+
+class Clock:
+    now_ms = LAST_MS
+
+    def utc_ms(self):
+        return self.now_ms
+
+    def monotonic_ms(self):
+        return 1_000
 
 
 class Kiosk:
@@ -67,7 +73,9 @@ class Kiosk:
         for _ in range(2):
             self.journal.append([Draft("note.repeated", None, (), {"fen": n}) for n in range(4)])
         self.heard = []
-        self.watch = Watch(self.config, self.journal, self.heard.append)
+        self.clock = Clock()
+        self.warmth = folder / "thermal"
+        self.watch = Watch(self.config, self.journal, self.clock, self.heard.append, LAST_MS, self.warmth)
 
     def said(self, **values):
         """The uplink writes."""
@@ -79,7 +87,7 @@ class Kiosk:
         """What is told about head office at a look."""
         self.heard.clear()
         self.watch._look_once()
-        return [event for event in self.heard if event.device == "head-office"]
+        return [event for event in self.heard if getattr(event, "device", "") == "head-office"]
 
     def kept(self):
         """Sizes of the checkpoints."""
@@ -245,3 +253,35 @@ def test_an_uplink_that_ends_by_itself_is_started_again_but_not_in_a_hurry(tmp_p
         started.append(kiosk.watch._sync.pid)
     kiosk.journal.close()
     assert [pid == started[0] for pid in started] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(("now_ms", "wrong"), [(0, True), (LAST_MS - 300_001, True), (LAST_MS - 300_000, False)])
+def test_a_clock_far_behind_the_ledger_takes_no_cash_until_it_is_set(kiosk, now_ms, wrong):
+    kiosk.clock.now_ms = now_ms
+    kiosk.look()
+    assert (DeviceDown("clock", "V-431") in kiosk.heard, DeviceUp("clock") in kiosk.heard) == (wrong, not wrong)
+    kiosk.clock.now_ms = LAST_MS
+    kiosk.look()
+    assert DeviceUp("clock") in kiosk.heard
+
+
+def test_a_hot_kiosk_takes_no_cash_until_it_has_cooled_down_well(kiosk):
+    zones = [kiosk.warmth / f"thermal_zone{n}" / "temp" for n in range(2)]
+    for zone in zones:
+        zone.parent.mkdir(parents=True)
+        zone.write_text("40000\n")
+    for degrees, down in ((85_000, False), (85_001, True), (80_001, True), (80_000, False)):
+        zones[1].write_text(f"{degrees}\n")
+        kiosk.look()
+        assert (DeviceDown("heat", "V-432") in kiosk.heard) == down, degrees
+
+
+def test_a_clock_that_was_set_is_told_once(kiosk):
+    kiosk.look()
+    kiosk.clock.now_ms = LAST_MS + 60_000
+    kiosk.look()
+    assert ClockStepped(LAST_MS, LAST_MS + 60_000) in kiosk.heard
+    kiosk.look()
+    assert not any(isinstance(event, ClockStepped) for event in kiosk.heard)
+    _, effects = step(State(Rules(), {}, Idle()), ClockStepped(1, 2), Stamp(bytes(16), "20261124114000"))
+    assert [draft.data for effect in effects for draft in effect.drafts] == [{"old": 1, "new": 2}]

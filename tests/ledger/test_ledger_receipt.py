@@ -7,7 +7,7 @@ from ledger_story import ORIGIN, SALE, closed, make_journal, repeated, stacked, 
 
 from kiosk.ledger.entry import Entry, decode, encode
 from kiosk.ledger.note import Checkpoint
-from kiosk.ledger.receipt import base45_decode, base45_encode, parse_receipt, receipt_text
+from kiosk.ledger.receipt import base45_decode, base45_encode, parse_receipt, parse_voucher, receipt_text
 from kiosk.ledger.tree import Frontier, inclusion_proof, leaf_hash, root_hash
 from kiosk.model.errors import LedgerFault
 
@@ -130,6 +130,36 @@ def test_the_largest_receipt_fits_one_qr_code():
     assert 500 <= len(raw) <= 512 and len(origin) >= 118
     assert len(text) <= 2_420  # alphanumeric letters in version 40, error correction Q
     assert parse_receipt(text).verify(terminal_signer(origin).vkey).seq == 0xFFFF
+
+
+def voucher_issued(seq, customer="10023400567", no="0007-3f2a91c0de"):
+    data = {"no": no, "vendor": "0001", "customer": customer, "meter": "202600012345", "region": "420100"}
+    post = ((f"owed:0001:{customer}", 5000), (f"voucher:{no}", -5000))
+    data |= {"fen": 5000, "energy": 8928, "count": 7}
+    return encode(Entry(seq, 1_763_999_999_000, 3, "voucher.issued", None, post, data))
+
+
+def test_a_vouchers_text_is_built_the_same_and_neither_passes_for_the_other():
+    raw = voucher_issued(100)
+    text = receipt_text(SIGNER, raw, Frontier(LEAVES[:100]))
+    grown = [*LEAVES[:100], leaf_hash(raw)]
+    signature = SIGNER.sign(str(Checkpoint(ORIGIN, 101, root_hash(grown))).encode())
+    proof = b"".join(inclusion_proof(grown, 100, 101))
+    head = bytes([1, len(ORIGIN)]) + ORIGIN.encode() + len(raw).to_bytes(2, "big") + raw + bytes([0, 0, 0, 101])
+    assert text == "PV1:" + base45_encode(head + proof + signature)
+    assert parse_voucher(text).verify(SIGNER.vkey) == decode(raw)
+    for wrong in (TEXT, "PV1:" + TEXT.removeprefix("PK1:"), "pv1:" + text.removeprefix("PV1:"), text[:-3], text + " "):
+        assert refused(parse_voucher, wrong)
+    assert refused(parse_receipt, text) and refused(parse_receipt, "PK1:" + text.removeprefix("PV1:"))
+    assert refused(parse_voucher(text).verify, terminal_signer(seed=b"other").vkey)
+
+
+def test_a_voucher_of_more_than_512_bytes_gets_no_code():
+    longest = voucher_issued(100, customer="9" * 20, no=f"{'n' * 32}-3f2a91c0de")
+    assert len(longest) < 360
+    long = encode(Entry(100, 1, 1, "voucher.issued", None, (), {"no": "x" * 500}))
+    with pytest.raises(ValueError, match="bytes"):
+        receipt_text(SIGNER, long, Frontier(LEAVES[:100]))
 
 
 def test_the_receipt_of_a_sale_in_a_journal(tmp_path):

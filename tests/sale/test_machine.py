@@ -214,7 +214,7 @@ def test_a_stacked_note_reported_again_is_not_credited_again():
 
 def test_a_note_nobody_asked_for_is_booked_as_unassigned():
     world = World().say(on.NoteStacked(2000))
-    assert world.entries[-1].post == (("cash:box", 2000), ("unassigned", -2000))
+    assert world.entries[-2].post == (("cash:box", 2000), ("unassigned", -2000))
 
 
 def test_a_full_disk_takes_no_note_and_goes_on_when_there_is_room():

@@ -55,6 +55,7 @@ class World:
         self.box: list[int] = []  # notes in the cash box: the truth
         self.escrow: int | None = None
         self.enabled: frozenset[int] = frozenset()
+        self.coins_enabled: frozenset[int] = frozenset()
         self.unconfirmed: int | None = None  # a stacked note the acceptor will report again
         self.handed_back: list[int] = []
         self.slips: list = []
@@ -70,6 +71,7 @@ class World:
         self.token_fails = ""  # code of why
         self.gives: int | None = None  # 0.01 kWh that digits give, if the driver says so
         self.civil = "20261124120000"
+        self.listed: dict = {}  # head office's list of vouchers to be brought to their cards
         self.boot()
 
     def boot(self) -> None:
@@ -79,7 +81,7 @@ class World:
         self.timers: dict[str, int] = {}
         self.queue: list[on.Event] = []
         self.enabled = frozenset()
-        state = State(self.rules, {self.vendor.code: self.vendor}, books=books)
+        state = State(self.rules, {self.vendor.code: self.vendor}, books=books, listed=self.listed)
         self.state, self.effects = state, []
         self._carry_out(*start(state))
         self.say(on.DeviceUp("reader"), on.DeviceUp("printer") if self.paper else on.DeviceDown("printer", "V-422"))
@@ -165,10 +167,10 @@ class World:
             self.queue.append(on.TokenMade(effect.order.sale, digits_for(effect), self.gives))
 
     def _EnableNotes(self, effect):
-        self.enabled = effect.fen
+        self.enabled, self.coins_enabled = effect.fen, effect.coins_fen
 
     def _DisableNotes(self, effect):
-        self.enabled = frozenset()
+        self.enabled = self.coins_enabled = frozenset()
 
     def _StackNote(self, effect):
         assert self.escrow is not None
@@ -198,6 +200,17 @@ class World:
             self.queue.append(on.Printed(number))
         else:
             self.queue.append(on.PrintFailed(number, "V-422"))
+
+    def _PrintUnclaimed(self, effect):
+        self.queue.append(on.UnclaimedPrinted(len(self.entries) - 1, "" if self.paper else "V-422"))
+        if self.paper:
+            self.slips.append(effect.id)
+
+    def _PrintVoucher(self, effect):
+        assert self.entries[-1].kind == "voucher.issued" or self.state.books.issued.no == effect.no
+        self.queue.append(on.VoucherPrinted(len(self.entries) - 1, "" if self.paper else "V-422"))
+        if self.paper:
+            self.slips.append(effect.no)
 
     def _SetTimer(self, effect):
         self.timers[effect.timer] = effect.ms
@@ -280,5 +293,5 @@ def assert_recorded_before_acting(effects) -> None:
             assert isinstance(before, do.Record) and before.drafts[-1].kind == "write.intended", effects
         if isinstance(act, do.MakeToken) and len(effects) > 1:  # alone: asked again after a restart
             assert isinstance(before, do.Record) and before.drafts[-1].kind == "write.intended", effects
-        if isinstance(act, do.ConfirmNote):
+        if isinstance(act, do.ConfirmNote) and len(effects) > 1:  # alone: its mark is recorded already
             assert isinstance(before, do.Record), effects

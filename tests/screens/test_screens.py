@@ -73,6 +73,8 @@ def test_labels_of_a_page_do_not_lie_on_each_other(shown):
         ("cash-first", "cash.leave", on.Cancel()),
         ("refused-C-101", "refused.close", on.Cancel()),
         ("done", "done.close", on.Cancel()),
+        ("done-owed-voucher", "done.voucher-take", on.TakeVoucher()),
+        ("done-keypad-owed", "done.voucher-take", on.TakeVoucher()),
     ],
 )
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -91,6 +93,37 @@ def test_the_first_screen_switches_the_language(shown, tap):
     draw(BY_NAME["en", "attract"])
     tap(buttons(frame)["中文"])
     assert draw_again == [on.ChooseLanguage("en")] and posted == [on.ChooseLanguage("zh-CN")]
+
+
+@pytest.mark.parametrize("name", ["account", "cash-half", "put-back", "refused-C-101", "out-V-413", "done-owed"])
+def test_who_cannot_read_a_page_switches_its_language_there(shown, tap, name):
+    frame, posted, draw = shown
+    for language, button, other in (("zh-CN", "English", "en"), ("en", "中文", "zh-CN")):
+        draw(BY_NAME[language, name])
+        tap(buttons(frame)[button])
+        assert posted == [on.ChooseLanguage(other)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_why_no_note_is_taken_and_what_becomes_of_the_money_stand_under_it(shown, words, language):
+    frame, _, draw = shown
+    for name, key in (("cash-closed", "unpaid"), ("cash-jam", "paid"), ("cash-jam-moving", "moving")):
+        view = BY_NAME[language, name]
+        draw(view)
+        told = words[language].text(f"notice.closed-{key}", code=view.code)
+        assert told in [label.text.replace("\u00a0", " ") for label in labels(frame)]
+    draw(BY_NAME[language, "cash-jam-lost"])
+    assert words[language].text("notice.note-lost") in frame.ids.stage.children[0].advice.replace("\u00a0", " ")
+
+
+def test_the_words_beside_a_picture_are_those_on_the_screen(shown, words):
+    from kiosk.screens.shots import words_shown
+
+    _, _, draw = shown
+    draw(BY_NAME["zh-CN", "put-back"])
+    said = words_shown()
+    assert words["zh-CN"].text("put-back.title") in said and words["zh-CN"].text("put-back.line", paid="¥50") in said
+    assert words["zh-CN"].text("attract.title") not in said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -146,6 +179,16 @@ def test_one_tap_gives_more_time_near_the_end_only(shown, tap):
     assert frame.counting
     tap(next(b for t, b in buttons(frame).items() if t.startswith("More time")))
     assert posted == [on.MoreTime()]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_vouchers_number_stands_large_and_nobody_is_offered_another(shown, words, language):
+    frame, _, draw = shown
+    for name in ("done-voucher", "done-voucher-failed", "done-owed", "done-doubt", "done"):
+        draw(BY_NAME[language, name])
+        large = [label.text for label in labels(frame) if label.font_size >= 60]
+        assert ("0007-3f2a91c0de" in large) is name.startswith("done-voucher")
+        assert words[language].text("done.voucher-take") not in buttons(frame)
 
 
 def test_nothing_says_leave_once_money_is_in(shown, words):
