@@ -12,9 +12,12 @@ USAGE = """usage: python -m kiosk PROGRAM …
   enrol    make a terminal's key and ledger   建立终端密钥和账本
   card     staff's work on a card             人工办卡：开户、补卡、清零、冲正…
   demo     head office, kiosk and desk        演示：总部、终端、操作台
+  matters  the attendant's list               待办事项
   ledger   verify, export, totals             账本：校验、导出、合计
   receipt  verify a slip's code               校验凭条
   driver   begin or check a vendor's folder   新建、检验厂家驱动
+  simulate whole towns in simulated time      全镇模拟（故障注入）
+  powercuts  the plug pulled below SQLite     拔电试验（磁盘层）
   hq       head office                        总部
   sync     the uplink (started by run)        上传（由 run 启动）
 
@@ -58,6 +61,24 @@ def _driver(_: str, rest: Sequence[str]) -> int:
     return command.main(rest[1:], memory_card, VirtualCpuCard, line_maker=BenchLine)
 
 
+def _matters(_: str, rest: Sequence[str]) -> int:
+    from kiosk.app import matters  # noqa: PLC0415
+
+    return matters.main(rest)
+
+
+def _simulate(_: str, rest: Sequence[str]) -> int:
+    from kiosk.simulation.town import command  # noqa: PLC0415
+
+    return command.main(rest)
+
+
+def _powercuts(_: str, rest: Sequence[str]) -> int:
+    from kiosk.simulation import cuts_command  # noqa: PLC0415
+
+    return cuts_command.main(rest)
+
+
 def _ledger(name: str, rest: Sequence[str]) -> int:
     from kiosk.ledger import command  # noqa: PLC0415
 
@@ -91,6 +112,9 @@ PROGRAMS: dict[str, Callable[[str, Sequence[str]], int]] = {
     "ledger": _ledger,
     "receipt": _ledger,
     "driver": _driver,
+    "matters": _matters,
+    "simulate": _simulate,
+    "powercuts": _powercuts,
     "hq": _hq,
     "sync": _sync,
 }

@@ -1,0 +1,250 @@
+"""A town: kiosks, customers, their meters, a courier's road and head office, all in one seed and one time.
+
+What must hold is looked at all the time and, when everything has come to rest, fen by fen (``check``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kiosk.billing.book import PriceBook
+from kiosk.billing.customers import CustomerList
+from kiosk.drivers.registry import load_registry
+from kiosk.drivers.sdk.kit.folder import VendorFolder, load_folder
+from kiosk.ledger.entry import Entry, decode
+from kiosk.ledger.journal import JournalReader
+from kiosk.model.card import KeypadCustomer, Unit
+from kiosk.simulation.clock import HandClock
+from kiosk.simulation.database import connect
+from kiosk.simulation.town.chance import RATES, Chance
+from kiosk.simulation.town.courier import HeadOffice
+from kiosk.simulation.town.people import REGION, Customer, Visit, customer_of
+from kiosk.simulation.town.station import Station, Wares
+
+CUSTOMERS_A_VENDOR = 2
+NOTE_MAX_FEN, COIN_MAX_FEN = 10_000, 100
+PAUSE_MS = 3_000
+CALM_MS = 60_000  # in which every device comes to rest
+SYNC_MS = 300_000
+
+
+class Broken(AssertionError):
+    """Something that must hold does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a town lived through."""
+
+    visits: int
+    lives: int  # of kiosk processes
+    faults: Counter[str]
+    sold_fen: int
+    lost_notes: int  # left to people by name
+
+
+class Town:
+    """``vendors``: finished vendors' folders; ``folder``: for what is not on the simulated disks."""
+
+    def __init__(
+        self,
+        seed: int | str,
+        vendors: Sequence[Path],
+        folder: Path,
+        protocols: Sequence[str] = ("ccnet", "ccnet"),
+        rates: Mapping[str, float] = RATES,
+    ) -> None:
+        self.chance = Chance(seed, rates)
+        self.clock = HandClock(1)
+        folders = [load_folder(vendor) for vendor in vendors]
+        self.customers = [
+            customer_of(each, at * CUSTOMERS_A_VENDOR + n)
+            for at, each in enumerate(folders)
+            for n in range(CUSTOMERS_A_VENDOR)
+        ]
+        names = [f"{n + 1:04d}" for n in range(len(protocols))]
+        self._at_home = {who.number: names[n % len(names)] for n, who in enumerate(self.customers)}
+        wares = self._wares(folders, vendors, names)
+        self.office = HeadOffice(folder, self.clock, self.chance)
+        self.stations = [
+            Station(name, protocol, wares, self.office, self.clock, self.chance, folder)
+            for name, protocol in zip(names, protocols, strict=True)
+        ]
+        self._visits: list[tuple[int, Visit]] = []
+        self.visits = 0
+
+    def _wares(self, folders: Sequence[VendorFolder], vendors: Sequence[Path], names: Sequence[str]) -> Wares:
+        passwords = {each.manifest.vendor.code: each.password for each in folders}
+        keypads: dict[str, dict[str, KeypadCustomer]] = {name: {} for name in names}
+        for who in self.customers:
+            if who.chip is None:
+                listed = KeypadCustomer(who.vendor, who.number, who.meter_number, REGION, 0)
+                keypads[self._at_home[who.number]][who.number] = listed
+        prices = PriceBook(1, dict.fromkeys(passwords, 5600))
+        return Wares(
+            load_registry(vendors), passwords, prices, {name: CustomerList(1, rows) for name, rows in keypads.items()}
+        )
+
+    def close(self) -> None:
+        """Ends everything."""
+        for station in self.stations:
+            if station.life is not None:
+                station.life.leave()
+        self.office.close()
+
+    # ---- time
+
+    def run(self, visits: int) -> None:
+        """So many visits, and all that goes wrong. Raises Broken, or whatever the kiosk's code raises."""
+        while self.visits < visits or self._visits:
+            self._invite(visits)
+            self._tick()
+
+    def _tick(self, latest_ms: int = 1 << 60) -> None:
+        due = [station.due_ms() for station in self.stations] + [at for at, _ in self._visits]
+        self.clock.now_ms = self.chance.now_ms = max(self.clock.now_ms, min(*due, latest_ms))
+        for station in self.stations:
+            if station.due_ms() <= self.clock.now_ms:
+                station.play()
+                self._still_holds(station)
+        self._visits = [next_ for at, visit in self._visits if (next_ := self._think(at, visit)) is not None]
+
+    def _think(self, at: int, visit: Visit) -> tuple[int, Visit] | None:
+        if at > self.clock.now_ms:
+            return at, visit
+        wait_ms = visit.think()
+        return None if wait_ms is None else (self.clock.now_ms + wait_ms, visit)
+
+    def _invite(self, visits: int) -> None:
+        busy = {visit.station for _, visit in self._visits}
+        away = {id(visit.who) for _, visit in self._visits}
+        for station in self.stations:
+            free = [who for who in self.customers if id(who) not in away and self._served(who, station)]
+            if station in busy or self.visits >= visits or not free:
+                continue
+            who = self.chance.random.choice(free)
+            away.add(id(who))
+            self._between(who, station)
+            visit = Visit(who, station, self.chance, free)
+            self.chance.tell(f"{who.number} ({who.folder.manifest.vendor.abbr}) comes to {station.name}")
+            self._visits.append((self.clock.now_ms + PAUSE_MS, visit))
+            self.visits += 1
+            if self.chance.happens("card copied"):
+                visit.copy_card()
+
+    def _served(self, who: Customer, station: Station) -> bool:
+        return who.chip is not None or self._at_home[who.number] == station.name
+
+    def _between(self, who: Customer, station: Station) -> None:
+        """What happens between two visits."""
+        if self.chance.random.random() < 0.7:
+            who.at_the_meter(who.chip, self.chance)
+        station.hurt_the_disk()
+        if self.chance.random.random() < 0.05:
+            self.office.back_up()
+        if self.chance.happens("head office restored from a backup"):
+            self.office.restore()
+
+    # ---- what must hold
+
+    def _still_holds(self, station: Station) -> None:
+        life = station.life
+        if life is None:
+            return
+        moving = station.machine.note_fen or 0
+        in_box = station.box_fen
+        if life.memory.box_fen > in_box + moving and station.machine.box:
+            raise Broken(f"{station.name}: {life.memory.box_fen} fen are booked and {in_box} lie in the box")
+
+    def come_to_rest(self) -> None:
+        """No fault any more: everybody comes back for what is theirs, everything is told to head office."""
+        self.chance.calm()
+        self._until(self.clock.now_ms + CALM_MS)
+        for who in self.customers:
+            for station in self.stations:
+                if self._expects(station, who):
+                    who.at_the_meter(who.chip)
+                    visit = Visit(who, station, self.chance, [])
+                    visit.calm, visit.chip = True, who.chip
+                    self._visits.append((self.clock.now_ms + PAUSE_MS, visit))
+                    while self._visits:
+                        self._tick()
+                    self._until(self.clock.now_ms + CALM_MS)
+        self._until(self.clock.now_ms + SYNC_MS)
+
+    def _until(self, end_ms: int) -> None:
+        while self.clock.now_ms < end_ms:
+            self._tick(end_ms)
+
+    def _expects(self, station: Station, who: Customer) -> bool:
+        assert station.life is not None, f"{station.name} does not come up"
+        books, key = station.life.memory.books, (who.vendor, who.number, who.meter_number)
+        return key in books.owed or key in books.doubts
+
+    def entries(self, station: Station) -> list[Entry]:
+        """The whole ledger."""
+        reader = JournalReader(station.path, connect(station.disk))
+        try:
+            return [decode(raw) for raw in reader.entries(0, reader.size)]
+        finally:
+            reader.close()
+
+    def check(self) -> Result:
+        """Fen by fen, after ``come_to_rest``. Raises Broken."""
+        logs = {station.name: self.entries(station) for station in self.stations}
+        lost = sum(self._check_station(station, logs[station.name]) for station in self.stations)
+        for who in self.customers:
+            self._check_customer(who, [entry for log in logs.values() for entry in log])
+        sold = -sum(fen for log in logs.values() for entry in log for to, fen in entry.post if to.startswith("sold:"))
+        return Result(self.visits, sum(each.lives for each in self.stations), self.chance.counts, sold, lost)
+
+    def _check_station(self, station: Station, log: list[Entry]) -> int:
+        balances: Counter[str] = Counter()
+        for entry in log:
+            for account, fen in entry.post:
+                balances[account] += fen
+        if sum(balances.values()):
+            raise Broken(f"{station.name}: the postings sum to {sum(balances.values())}")
+        in_box = station.box_fen
+        lost = [entry.data["fen"] for entry in log if entry.kind == "note.lost"]
+        unknown = sum(entry.kind == "note.unknown" for entry in log)
+        unbooked = in_box - balances["cash:box"]
+        missed = sum(
+            entry.data["count"] * (COIN_MAX_FEN if entry.data["device"] == "coins" else NOTE_MAX_FEN)
+            for entry in log
+            if entry.kind == "events.lost"
+        )
+        if not 0 <= unbooked <= sum(lost) + NOTE_MAX_FEN * unknown + missed:
+            raise Broken(f"{station.name}: {balances['cash:box']} fen booked, {in_box} in the box, {lost} lost")
+        told = {account: fen for account, fen in balances.items() if fen}
+        if self.office.balances(station.origin) != told or self.office.size(station.origin) != len(log):
+            raise Broken(f"{station.name}: head office's books are {self.office.balances(station.origin)}, ours {told}")
+        life = station.life
+        if life is not None and life.state_file is not None and life.state_file.now.stop_selling:
+            raise Broken(f"{station.name}: head office stopped the selling")
+        return len(lost) + unknown + sum(1 for entry in log if entry.kind == "events.lost" and entry.data["count"])
+
+    def _check_customer(self, who: Customer, entries: list[Entry]) -> None:
+        opened = [entry for entry in entries if entry.kind == "sale.opened"]
+        sales = {
+            each.sale for each in opened if (each.data["vendor"], each.data["customer"]) == (who.vendor, who.number)
+        }
+        written = [entry.data for entry in entries if entry.kind == "write.done" and entry.sale in sales]
+        amount = sum(each["fen" if who.unit is Unit.MONEY else "energy"] for each in written)
+        owed = f"owed:{who.vendor}:{who.number}"
+        left = sum(fen for entry in entries for account, fen in entry.post if account == owed)
+        who.digits += [each["token"] for each in written if "token" in each]
+        taken = max(who.at_the_meter(who.chip) for _ in range(3))
+        if who.honest:
+            if left:
+                raise Broken(f"{who.number}: {-left} fen are still owed")
+            if taken != amount:
+                raise Broken(f"{who.number}: {amount} sold, the meter has {taken}")
+            counts = [each["count"] for each in written]
+            if len(set(counts)) != len(counts):
+                raise Broken(f"{who.number}: a count was sold twice: {counts}")
+        elif taken > amount:
+            raise Broken(f"{who.number}, who copies cards: {amount} sold, the meter has {taken}")
