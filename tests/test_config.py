@@ -101,3 +101,31 @@ def test_the_page_of_settings_is_what_the_code_says():
     finally:
         sys.path.remove(str(ROOT / "scripts"))
     assert write_settings.PAGE.read_text(encoding="utf-8") == write_settings.page(), "run scripts/write_settings.py"
+
+
+def test_without_a_word_the_acceptor_speaks_ccnet_and_there_are_no_coins(tmp_path):
+    config = load(tmp_path, GOOD)
+    assert (config.acceptor.protocol, config.coins.path) == ("ccnet", "")
+
+
+def test_cash_devices_and_their_protocols(tmp_path):
+    more = '[coins]\npath = "/dev/ttyS2"\ncheck = "crc"\nkeeps_count = true\n'
+    config = load(tmp_path, GOOD.replace("[printer]", 'protocol = "ssp"\n[printer]') + more)
+    assert (config.acceptor.protocol, config.coins.protocol, config.coins.check) == ("ssp", "cctalk", "crc")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('[acceptor]\npath = "/a"\nprotocol = "mdb"', "[acceptor] 'protocol' must be one of ccnet, ssp, cctalk, id003"),
+        ('[acceptor]\npath = "/a"\nbaud = 9601', "[acceptor] 'baud'"),
+        ('[acceptor]\npath = "/a"\npoll_ms = -1', "[acceptor] 'poll_ms'"),
+        ('[acceptor]\npath = "/a"\ncheck = "xor"', "[acceptor] 'check'"),
+        ('[acceptor]\npath = "/a"\n[coins]\nprotocol = "ccnet"', "[coins] 'protocol' must be one of cctalk"),
+        ('[acceptor]\npath = "/a"\n[coins]\npath = "/a"', "each needs a line of its own"),
+    ],
+)
+def test_cash_devices_that_make_no_sense(tmp_path, table, words):
+    with pytest.raises(ConfigFault) as fault:
+        load(tmp_path, GOOD.replace('[acceptor]\npath = "/dev/ttyS0"', table))
+    assert words in str(fault.value)

@@ -15,7 +15,8 @@ from kiosk.desk.cards import CustomerCard
 from kiosk.desk.world import World
 
 PLACES = {  # shares of the screen's width and height, from the top left corner
-    "left button": (0.27, 0.873),
+    "leave": (0.2, 0.873),  # of the account, as is "buy"; the count-down makes room for itself at the right
+    "buy": (0.5, 0.873),
     "right button": (0.73, 0.873),
     "the button": (0.5, 0.873),
     "¥50": (0.5, 0.394),
@@ -42,9 +43,15 @@ class Eyes:
     @property
     def page(self) -> str:
         """What the newest one shows, as its name says: ``refused-C-101-zh-CN``; "" while the screen is dark."""
+        picture = self.picture
+        return "" if picture is None else picture.stem.partition("-")[2]
+
+    @property
+    def picture(self) -> Path | None:
+        """The newest one; None while the screen is dark. Its words lie beside it as ``.txt``."""
         pictures = self._pictures()
         dark = not pictures or not self._kiosk.running or pictures[-1].stat().st_mtime < self._kiosk.started_s
-        return "" if dark else pictures[-1].stem.partition("-")[2]
+        return None if dark else pictures[-1]
 
     def since(self, count: int) -> list[str]:
         """What came after the first ``count`` pictures."""
@@ -134,7 +141,7 @@ class Customer:
         elif kind == "take":
             self.world.pull()
         elif kind == "account":
-            self.world.finger.tap(*PLACES["left button" if self._all_paid else "right button"])
+            self.world.finger.tap(*PLACES["leave" if self._all_paid else "buy"])
         elif kind == "done" and not self._all_paid:
             self.world.finger.tap(*PLACES["the button"])
         elif kind == "amount":

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kiosk.devices.acceptor.ccnet.validator import Look, Phase
+from kiosk.devices.acceptor.validator import Look, Phase
 
 if TYPE_CHECKING:
     from kiosk.desk.world import World

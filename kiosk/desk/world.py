@@ -18,10 +18,12 @@ from kiosk.desk.keypads import KeypadMeter, hang_up
 from kiosk.desk.programs import Program, wait_for_port
 from kiosk.desk.serial_slot import SerialSlot
 from kiosk.desk.town import Town
-from kiosk.devices.acceptor.ccnet.simulator import CcnetSimulator
-from kiosk.devices.acceptor.ccnet.validator import Look, Validator
+from kiosk.devices.acceptor.ccnet.voice import CcnetVoice
+from kiosk.devices.acceptor.simulator import AcceptorSimulator
+from kiosk.devices.acceptor.validator import Look, Validator
 from kiosk.devices.link import PtyLine
 from kiosk.devices.printer.simulator import PrinterSimulator
+from kiosk.devices.reader.faces import shown_over_pcsc
 from kiosk.devices.reader.pcscd import PrivatePcscd
 from kiosk.devices.reader.vpcd import VirtualReader
 from kiosk.drivers.manifest import Manifest, load_manifest
@@ -37,12 +39,13 @@ CUSTOMERS = (
 
 
 def has_cards(manifest: Manifest, reader: str = "pcsc") -> bool:
-    """Whether a vendor has cards to be played here: old drivers need a reader on a serial line, CPU cards PC/SC."""
+    """Whether a vendor has cards to be played here: old drivers and some families need a reader on a serial line, CPU
+    cards PC/SC."""
     if manifest.keypad:
         return False
     if reader == "serial":
         return all(card.type is not CardType.CPU for card in manifest.cards)
-    return manifest.driver.access == "api"
+    return manifest.driver.access == "api" and all(shown_over_pcsc(card.type) for card in manifest.cards)
 
 
 class World:
@@ -72,7 +75,9 @@ class World:
             self.slot = SerialSlot(town.reader_line)
         self.printer_line = PtyLine(town.printer_line)
         self.printer = PrinterSimulator(self.printer_line, town.folder / "paper", self._paper)
-        self.acceptor = CcnetSimulator(town.acceptor_line, validator, on_change=self._notes_changed)
+        self.acceptor = AcceptorSimulator(
+            town.acceptor_line, validator or Validator(), CcnetVoice, on_change=self._notes_changed
+        )
         self.finger = Finger("127.0.0.1", town.touch_port)
         self.cards: list[CustomerCard] = []
         self.keypads: list[KeypadMeter] = []

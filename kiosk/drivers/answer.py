@@ -57,6 +57,7 @@ class DriverRefusal:
     code: DriverError
     text: str  # English, for the log
     card_after: CardAfter
+    broken: str = ""  # the driver did not say this: the call broke off, D-301, D-302 or D-303
 
     @property
     def card_unchanged(self) -> bool:
@@ -182,6 +183,8 @@ def token(values: Values) -> TokenAnswer:
 
 def to_error(refusal: DriverRefusal) -> KioskError:
     """The house's error for a driver's error."""
+    if refusal.broken:
+        return DriverFault(refusal.broken, refusal.text)
     code = HOUSE_CODES[refusal.code]
     message = f"the driver answered {refusal.code:02X} ({refusal.code.name}): {refusal.text or 'no words'}"
     kind = {"C-1": CardRefused, "C-2": CardFault}.get(code[:3], DriverFault)

@@ -105,7 +105,7 @@ class Driver:
         except DriverFault as fault:
             if command not in WRITING or fault.code not in BROKEN_CALLS:
                 raise
-            return DriverRefusal(DriverError.WRITE_INCOMPLETE, str(fault), CardAfter.UNKNOWN)
+            return DriverRefusal(DriverError.WRITE_INCOMPLETE, str(fault), CardAfter.UNKNOWN, fault.code)
 
     def _understand(
         self, command: Command, given: bytes, understood: Callable[[Values], Answer]

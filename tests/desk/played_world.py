@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
-from kiosk.devices.acceptor.ccnet.validator import Look, Phase
+from kiosk.devices.acceptor.validator import Look, Phase
 from kiosk.model.card import CardKind, CardReading, PurchaseState, Unit
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from played_world import reading, settle
 
 from kiosk.desk.sight import TRIES
-from kiosk.devices.acceptor.ccnet.validator import Phase
+from kiosk.devices.acceptor.validator import Phase
 from kiosk.model.card import PurchaseState
 from kiosk.model.errors import DeviceFault
 from kiosk.model.texts import load_texts

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kiosk.desk.sight import News, Sight, advice, news
-from kiosk.devices.acceptor.ccnet.validator import Look, Phase
+from kiosk.devices.acceptor.validator import Look, Phase
 
 ON = Sight(kiosk_on=True, office_on=True, look=Look(phase=Phase.DISABLED))
 OPEN = replace(ON, card=0, look=Look(phase=Phase.IDLE, open_for_fen=frozenset((500, 10_000))))

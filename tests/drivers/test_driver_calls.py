@@ -6,7 +6,7 @@ import pytest
 from driver_bench import ORACLE, GoneCard, MemoryCard, by_hand, vendor
 from test_driver_answer import MORE, SIX
 
-from kiosk.drivers.answer import Description, DriverRefusal
+from kiosk.drivers.answer import Description, DriverRefusal, to_error
 from kiosk.drivers.contract import DI, CardAfter, Command, DriverError
 from kiosk.drivers.driver import Driver
 from kiosk.model.card import PurchaseState, Unit, WriteOrder
@@ -117,6 +117,7 @@ def test_a_purchase_that_breaks_leaves_the_card_unknown_and_the_next_call_works(
     assert isinstance(said, DriverRefusal)
     assert (said.code, said.card_after, said.card_unchanged) == (DriverError.WRITE_INCOMPLETE, CardAfter.UNKNOWN, False)
     assert code in said.text
+    assert to_error(said).code == code  # staff read what the driver did, not only that a write broke off
     assert "A1B2C3" not in said.text
     driver.start()  # under load a new process may take longer than this test's deadline
     assert driver.read(MemoryCard()).count == 3

@@ -14,7 +14,7 @@ from kiosk.desk.customer import Customer, Eyes
 from kiosk.desk.programs import call
 from kiosk.desk.town import lay_out
 from kiosk.desk.world import World, has_cards
-from kiosk.devices.acceptor.ccnet.validator import Timings, Validator
+from kiosk.devices.acceptor.validator import Timings, Validator
 from kiosk.drivers.manifest import load_manifest
 from kiosk.ledger.entry import decode
 from kiosk.ledger.journal import JournalReader
@@ -47,10 +47,10 @@ class Power:
         self._plug = folder / "plug"
         self.full = folder / "disk-is-full"
 
-    def start(self):
-        """Starts the kiosk."""
+    def start(self, also="", **more):
+        """Starts the kiosk; ``also``: one more library to be preloaded, ``more``: for its environment."""
         files = {"POWERCUT_FILE": "/ledger.db", "POWERCUT_PLUG": str(self._plug), "POWERCUT_FULL": str(self.full)}
-        self._world.kiosk.start(LD_PRELOAD=str(self._library), **files)
+        self._world.kiosk.start(LD_PRELOAD=f"{self._library} {also}".strip(), **files, **more)
 
     def cut(self, at, when):
         """The kiosk dies at its ``at``-th durable write to the ledger from now on, ``before`` or ``after`` it."""
@@ -76,12 +76,15 @@ def sums(world):
     )
 
 
-def nothing_is_lost(world, card):
-    """Notes in the box = notes in the ledger; what was paid is on the card or owed; the meter counts it once."""
+def nothing_is_lost(world, card, taken_fen=0):
+    """Notes in the box = notes in the ledger; what was paid is on the card or owed; the meter counts it once.
+
+    ``taken_fen``: what somebody has taken out with the cash box, counted.
+    """
     told = sums(world)  # verifies every entry, root and signature on the way
     balances, log = told["balances"], entries(world)
     stacked = sum(entry.data["fen"] for entry in log if entry.kind == "note.stacked")
-    assert balances.get("cash:box", 0) == world.box_fen() == stacked
+    assert balances.get("cash:box", 0) == world.box_fen() + taken_fen == stacked
     owed = -sum(fen for account, fen in balances.items() if account.startswith("owed:"))
     sold = -sum(fen for account, fen in balances.items() if account.startswith("sold:"))
     assert owed >= 0 and sold + owed + -balances.get("unassigned", 0) == stacked
