@@ -112,7 +112,8 @@ class OutOfService(Message):
             title = self.say("title-resuming" if view.paid_fen else "title-starting")
             self.tell("wait", title, self._paid(view), busy=True)
             return
-        what = self.explained("what", view.code)
+        nothing_in = view.notice == "ledger" and not view.paid_fen  # but perhaps a note in escrow
+        what = self.say("notice.ledger") if nothing_in else self.explained("what", view.code)
         sentences = (what, self._paid(view) or self.say("safe"), self.say("line"))
         self.tell("look", self.say("title"), *sentences, small=self.say("code", code=view.code))
 

@@ -87,7 +87,10 @@ def _out_of_service(language: str) -> Iterator[tuple[str, SaleView]]:
     yield "out-resuming", SaleView(Screen.OUT_OF_SERVICE, language, paid_fen=5000)
     for code in ("V-402", "V-411", "V-413", "V-422", "L-502", "L-503"):
         yield f"out-{code}", SaleView(Screen.OUT_OF_SERVICE, language, code=code, down={"device": code})
-    paid = SaleView(Screen.OUT_OF_SERVICE, language, code="L-502", paid_fen=5000, down={"ledger": "L-502"})
+    paid = SaleView(
+        Screen.OUT_OF_SERVICE, language, code="L-502", paid_fen=5000, down={"ledger": "L-502"}, notice="ledger"
+    )
+    yield "out-ledger", replace(paid, paid_fen=0)
     yield "out-ledger-paid", paid
 
 

@@ -17,9 +17,7 @@ def test_a_note_lies_in_escrow(scene):
     it.power.full.touch()
     it.happens(("硬盘满了，用户放入纸币", "The disk is full; the customer puts a note in"))
     assert it.world.feed(NOTE_FEN)
-    it.sees(
-        "out-of-service-ledger-L-502", ["暂停服务", "账本暂时不能写"], ["Out of service", "Records cannot be kept now"]
-    )
+    it.sees("out-of-service-ledger-L-502", ["暂停服务", "不能记账", "会退回"], ["Out of service", "comes back"])
     it.code("L-502")
     it.wait(lambda: bool(it.world.look.handed_back), "the note to come back", 20)
     it.attends()
