@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import RLock
@@ -151,9 +151,8 @@ class Journal(_Rows):
 
     def close(self) -> None:
         """Closes the file and lets another process have it."""
-        with self._turn:
+        with self._turn, closing(self._lock):
             super().close()
-            self._lock.close()
 
     @property
     def origin(self) -> str:

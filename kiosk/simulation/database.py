@@ -67,12 +67,11 @@ class Database:
 
     def close(self) -> None:
         """Closes, which may write; after a power cut there is nothing left to do."""
-        try:
-            if self._disk.mains.on:
-                self._told(self.inner.close)
-        finally:
-            with suppress(apsw.Error):
-                self.inner.close(True)
+        alive = self._disk.mains.on
+        with suppress(apsw.Error):  # SQLite closes whatever its last checkpoint says
+            self.inner.close(True)
+        if alive and not self._disk.mains.on:
+            raise PowerCut
 
     def _told(self, work: Callable[[], Any]) -> Any:
         try:
@@ -93,9 +92,15 @@ def connect(disk: Disk, checkpoint_pages: int = 1_000) -> Callable[[str], sqlite
     ``checkpoint_pages``: pages in the WAL when SQLite copies them into the database; its own is 1,000.
     """
 
+    def after_commit(inner: apsw.Connection, name: str, pages: int) -> int:
+        if pages >= checkpoint_pages:
+            with suppress(apsw.Error):  # as SQLite's own: the commit stands, and another will try again
+                inner.wal_checkpoint(name)
+        return apsw.SQLITE_OK
+
     def opened(uri: str) -> sqlite3.Connection:
         database = Database(disk, uri)
-        database.inner.wal_autocheckpoint(checkpoint_pages)
+        database.inner.set_wal_hook(after_commit)
         return cast("sqlite3.Connection", database)
 
     return opened

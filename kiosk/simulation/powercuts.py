@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from random import Random
@@ -24,7 +25,7 @@ from kiosk.simulation.disk import Disk
 from kiosk.simulation.doors import PromiseBroken
 from kiosk.simulation.power import Cut, Mains, PowerCut, When
 from kiosk.simulation.scene import Rig, Scene
-from kiosk.simulation.stories import CUSTOMERS, NAMED, Story, story
+from kiosk.simulation.stories import CUSTOMERS, NAMED, Step, Story, story
 from kiosk.simulation.things import CashMachine, Things, new_card
 
 CUTS_AGAIN_MAX = 3  # in one recovery
@@ -118,7 +119,7 @@ class PowerCuts:
             return found[0] if found else None
         scene = self._opening(told, Mains(), Random(f"{self.seed}/{place.story}"))
         trace = scene.disk.mains.trace = []
-        wrong = self._whole(scene, told)
+        wrong = _broken(partial(_to_its_end, scene, told.steps)) or self._count(scene)
         self.operations = trace
         return Failure(place, told, wrong, entries=self._entries(scene)) if wrong else None
 
@@ -143,23 +144,8 @@ class PowerCuts:
                 yield Failure(place, told, wrong, operation, self._entries(left))
 
     def _live(self, scene: Scene, told: Story) -> None:
-        try:
-            scene.start()
-            scene.play(told.steps)
-            scene.stop()
-        except PowerCut:
-            return
-
-    def _whole(self, scene: Scene, told: Story) -> list[str]:
-        """The story without a cut, come to rest."""
-
-        def live() -> None:
-            scene.start()
-            scene.play(told.steps)
-            scene.to_rest()
-            scene.stop()
-
-        return _broken(live) or self._count(scene)
+        with suppress(PowerCut):
+            _to_its_end(scene, told.steps)
 
     def _recover(self, scene: Scene, random: Random) -> tuple[Scene, list[str]]:
         """Up again, perhaps cut again on the way, until the world is at rest; and what is wrong then."""
@@ -192,6 +178,7 @@ class PowerCuts:
     def _entries(self, scene: Scene) -> list[str]:
         scene.drop()
         disk = scene.disk.killed(Random(0), Mains())
+        disk.room, disk.failing_syncs = None, 0
         try:
             return told_on(self.rig.path, connect(disk))
         except LedgerFault as fault:
@@ -212,8 +199,9 @@ def _moments(operation: str) -> tuple[When, ...]:
     return MOMENTS if has_middle else ("before", "after")
 
 
-def _to_its_end(scene: Scene) -> None:
+def _to_its_end(scene: Scene, steps: tuple[Step, ...] = ()) -> None:
     scene.start()
+    scene.play(steps)
     scene.to_rest()
     scene.stop()
 
