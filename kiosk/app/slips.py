@@ -6,6 +6,7 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import TypedDict
 
 from kiosk.config import Terminal
 from kiosk.devices.printer.host import PrinterState, ReceiptPrinter
@@ -31,6 +32,17 @@ from kiosk.sale.state import Outcome
 
 LOOK_MS = 3_000
 DOWN = {PrinterState.SILENT: "V-421", PrinterState.OUT: "V-422", PrinterState.FAULT: "V-423"}
+
+
+class _Place(TypedDict):
+    """Whose terminal it is, where it stands, and whom to call: on every slip."""
+
+    operator_zh: str
+    operator_en: str
+    terminal: str
+    place_zh: str
+    place_en: str
+    phone: str
 
 
 class SlipPrinter:
@@ -137,12 +149,7 @@ def receipt_of(
         kind=kind,
         language=language,
         number=closing.seq,
-        operator_zh=terminal.operator_zh,
-        operator_en=terminal.operator_en,
-        terminal=terminal.id,
-        place_zh=terminal.place_zh,
-        place_en=terminal.place_en,
-        phone=terminal.phone,
+        **_place(terminal),
         printed_at=printed_at,
         sale_id=sale.id.hex()[:8],
         paid_fen=sale.paid_fen,
@@ -180,12 +187,7 @@ def voucher_receipt(
         kind="voucher",
         language=language,
         number=entry.seq,
-        operator_zh=terminal.operator_zh,
-        operator_en=terminal.operator_en,
-        terminal=terminal.id,
-        place_zh=terminal.place_zh,
-        place_en=terminal.place_en,
-        phone=terminal.phone,
+        **_place(terminal),
         printed_at=printed_at,
         sale_id="",
         paid_fen=0,
@@ -210,15 +212,21 @@ def unclaimed_receipt(entry: Entry, language: str, terminal: Terminal, printed_a
         kind="unassigned",
         language=language,
         number=entry.seq,
-        operator_zh=terminal.operator_zh,
-        operator_en=terminal.operator_en,
-        terminal=terminal.id,
-        place_zh=terminal.place_zh,
-        place_en=terminal.place_en,
-        phone=terminal.phone,
+        **_place(terminal),
         printed_at=printed_at,
         sale_id="",
         paid_fen=fen,
         notes=((fen, 1),),
         kept_fen=fen,
     )
+
+
+def _place(terminal: Terminal) -> _Place:
+    return {
+        "operator_zh": terminal.operator_zh,
+        "operator_en": terminal.operator_en,
+        "terminal": terminal.id,
+        "place_zh": terminal.place_zh,
+        "place_en": terminal.place_en,
+        "phone": terminal.phone,
+    }

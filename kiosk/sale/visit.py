@@ -142,7 +142,8 @@ def _account(state: State, card: Card, stamp: Stamp) -> Step:
     if order is not None and not waiting and not unclear:
         return vouchers.bring(state, card, order, stamp)
     owed = state.books.owed.get(card.key)
-    if owed is not None and not waiting and not unclear:
+    enough = owed is not None and owed.fen >= vendor.amount_min_fen  # less waits for the next purchase
+    if owed is not None and enough and not waiting and not unclear:
         when = keypad.when_for(state, card, stamp.civil)
         state, opened = record(state, entries.sale_opened(stamp.fresh, card, 0, owed.fen, when))
         state, effects = begin_write(state)

@@ -244,6 +244,6 @@ def finish_paying(state: State) -> Step:
     vendor = state.vendors.get(sale.vendor)
     if sale.due_fen <= 0:
         return close(state, "cancelled", "")
-    if vendor and not sale.brought_fen and sale.due_fen < vendor.amount_min_fen:
+    if vendor and sale.due_fen < vendor.amount_min_fen:
         return close(state, "owed", "C-112")
     return begin_write(state)

@@ -206,6 +206,18 @@ def test_coins_that_passed_the_limit_are_credited_still():
     assert world.balance("cash:box") == 2100 and -world.balance("sold:") - world.balance("unassigned") == 2100
 
 
+def test_a_coin_too_little_to_be_written_is_owed_and_goes_with_the_next_purchase():
+    world = coin_sale().say(on.CoinTaken(50, mark=Mark("C7", 1)))
+    world.wait("visit")
+    key = ("0001", "1001", "2001")
+    assert world.state.books.owed[key].fen == 50 and not world.card.credited
+    world.pull().wait("visit").insert()
+    assert world.phase == "Account"
+    world.say(on.Continue(), on.ChooseAmount(2000)).feed(1000).say(on.Finish())
+    assert world.card.credit_fen == 1050 and key not in world.state.books.owed
+    assert world.balance("cash:box") == 1050 == -world.balance("sold:")
+
+
 def test_a_kiosk_with_coins_waits_for_its_coin_acceptor():
     world = World(COINS)
     assert "coins" in world.state.down and world.phase != "Reading"

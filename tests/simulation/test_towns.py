@@ -1,6 +1,6 @@
 """Whole towns hold, whatever goes wrong; and a town with a planted bug does not: the short form of `kiosk simulate`."""
 
-import sys
+import time
 from itertools import count
 
 import pytest
@@ -44,6 +44,19 @@ def test_the_same_seed_is_the_same_town():
     assert first.faults != live("other", Plan(VENDORS, PROTOCOLS[0], 25)).faults
 
 
+def test_nothing_in_a_town_looks_at_the_walls_clock(monkeypatch):
+    """A meter stamps what it writes; what it writes decides how much of a write is done when the card is torn out."""
+    strftime = time.strftime
+
+    def asked(form, *at):
+        assert at, "the wall's clock was asked"
+        return strftime(form, *at)
+
+    monkeypatch.setattr(time, "strftime", asked)
+    monkeypatch.setattr(time, "localtime", lambda *_: pytest.fail("the wall's clock was asked"))
+    assert live("clock", Plan(VENDORS, PROTOCOLS[0], 25)).broken == ""
+
+
 @pytest.mark.parametrize("bug", sorted(RULES.keys() - UNSEEN))
 def test_a_planted_bug_is_found(bug, monkeypatch):
     RULES[bug](monkeypatch)
@@ -71,4 +84,3 @@ def test_a_failure_is_made_small_and_told_with_the_command_that_plays_it_again(m
 def test_asked_wrongly(capsys):
     assert command.main(["--vendors", "nobody"]) == 2
     assert "nobody" in capsys.readouterr().err
-    assert sys.modules["kiosk.simulation.town.town"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time as wall
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -16,6 +17,7 @@ from kiosk.model.card import CardType, Unit
 from kiosk.model.cardport import CardPortError, VirtualCard
 from kiosk.sale import events as on
 from kiosk.sale.view import Screen
+from kiosk.simulation.clock import HandClock
 from kiosk.simulation.town.chance import Chance
 from kiosk.simulation.town.station import Station
 from kiosk.simulation.town.vendor import simulated_driver
@@ -47,6 +49,11 @@ class Customer:
         """The vendor's code."""
         return self.folder.manifest.vendor.code
 
+    @property
+    def least_fen(self) -> int:
+        """What the vendor writes at least."""
+        return self.folder.manifest.sale.amount_min_fen
+
     def at_the_meter(self, chip: VirtualCard | None, chance: Chance | None = None) -> int:
         """Card or digits into the meter; gives what it ever credited, in its unit. Nearly all is used up at once."""
         if self.folder.manifest.keypad:
@@ -68,10 +75,12 @@ class Customer:
         return int(told["remaining"])
 
 
-def customer_of(folder: VendorFolder, at: int) -> Customer:
+def customer_of(folder: VendorFolder, at: int, clock: HandClock) -> Customer:
     """The customer number ``at`` of a vendor, with an opened card."""
     number, meter_number = f"{30_000_001 + at:012d}", f"{71_000_001 + at:012d}"
     meter = load_python(folder.conformance / "meter.py")
+    if hasattr(meter, "time"):
+        meter.time = WallTime(clock)  # type: ignore[attr-defined]
     driver = simulated_driver(folder.manifest, folder.password, None)
     who = Customer(folder, number, meter_number, driver.describe().unit, meter)
     if folder.manifest.keypad:
@@ -93,6 +102,25 @@ def customer_of(folder: VendorFolder, at: int) -> Customer:
     who.chip = chip
     who.at_the_meter(chip)
     return who
+
+
+class WallTime:
+    """The ``time`` that a meter imports: it stamps what it writes, and by the wall's clock no town would come twice."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self._clock = clock
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+        return self._clock.utc_ms() / 1000
+
+    def localtime(self) -> wall.struct_time:
+        """The civil time."""
+        return wall.strptime(self._clock.civil(), "%Y%m%d%H%M%S")
+
+    def strftime(self, form: str, at: wall.struct_time | None = None) -> str:
+        """That, written."""
+        return wall.strftime(form, self.localtime() if at is None else at)
 
 
 class Visit:

@@ -35,7 +35,7 @@ from kiosk.sale import events as on
 from kiosk.sale.books import Memory
 from kiosk.sale.effects import Effect
 from kiosk.sale.runner import Doors, Runner
-from kiosk.sale.state import Outcome, Rules, State
+from kiosk.sale.state import Rules, State
 from kiosk.sale.view import SaleView, Screen
 from kiosk.simulation.clock import HandClock
 from kiosk.simulation.database import connect
@@ -44,6 +44,7 @@ from kiosk.simulation.power import Cut, Mains, PowerCut, When
 from kiosk.simulation.town.cash import BadLine, Hands, LineAcceptor
 from kiosk.simulation.town.chance import Chance
 from kiosk.simulation.town.courier import DOMAIN, HeadOffice, Road
+from kiosk.simulation.town.slips import Slips
 from kiosk.simulation.town.slot import AtOnce, Slot
 from kiosk.simulation.town.vendor import simulated_driver
 from kiosk.sync.door import Door
@@ -97,37 +98,6 @@ class SimulatedRunner(Runner):
 
 class Killed(PowerCut):
     """Only the process ends: the disk keeps what was written."""
-
-
-class Slips:
-    """A printer of few words: paper, or none."""
-
-    def __init__(self, chance: Chance, post: Callable[[on.Event], None], later: Later) -> None:
-        self._chance, self._post, self._later = chance, post, later
-        self.paper = True
-
-    def ask(self) -> None:
-        """Paper, or not."""
-        if self._chance.happens("paper out"):
-            self.paper = False
-            self._later(FULL_MS, self._refill)
-        self._later(50, lambda: self._post(on.PaperReady() if self.paper else on.DeviceDown("printer", "V-422")))
-
-    def _refill(self) -> None:
-        self.paper = True
-        self._post(on.DeviceUp("printer"))
-
-    def print(self, outcome: Outcome, closing: Entry, language: str) -> None:
-        """A slip."""
-        number, out = closing.seq, self._chance.happens("paper out")
-        self._later(200, lambda: self._post(on.PrintFailed(number, "V-422") if out else on.Printed(number)))
-
-    def print_unclaimed(self, entry: Entry, language: str) -> None:
-        """A slip of money without a sale."""
-        self._later(200, lambda: self._post(on.UnclaimedPrinted(entry.seq)))
-
-    def print_voucher(self, entry: Entry, language: str) -> None:
-        self._later(200, lambda: self._post(on.VoucherPrinted(entry.seq)))
 
 
 class BoxMemory(Memory):

@@ -61,7 +61,7 @@ class Town:
         self.clock = HandClock(1)
         folders = [load_folder(vendor) for vendor in vendors]
         self.customers = [
-            customer_of(each, at * CUSTOMERS_A_VENDOR + n)
+            customer_of(each, at * CUSTOMERS_A_VENDOR + n, self.clock)
             for at, each in enumerate(folders)
             for n in range(CUSTOMERS_A_VENDOR)
         ]
@@ -182,7 +182,8 @@ class Town:
     def _expects(self, station: Station, who: Customer) -> bool:
         assert station.life is not None, f"{station.name} does not come up"
         books, key = station.life.memory.books, (who.vendor, who.number, who.meter_number)
-        return key in books.owed or key in books.doubts
+        owed = books.owed.get(key)
+        return key in books.doubts or (owed is not None and owed.fen >= who.least_fen)
 
     def entries(self, station: Station) -> list[Entry]:
         """The whole ledger."""
@@ -239,7 +240,7 @@ class Town:
         who.digits += [each["token"] for each in written if "token" in each]
         taken = max(who.at_the_meter(who.chip) for _ in range(3))
         if who.honest:
-            if left:
+            if left > 0 or -left >= len(self.stations) * who.least_fen:  # less waits for a purchase, at each kiosk
                 raise Broken(f"{who.number}: {-left} fen are still owed")
             if taken != amount:
                 raise Broken(f"{who.number}: {amount} sold, the meter has {taken}")
