@@ -69,8 +69,9 @@ def router(store: Store, clock: Clock, silent_after_ms: int) -> APIRouter:
         hours = silent_after_ms // HOUR_MS
         shown = fleet(store, clock.utc_ms(), period, silent_after_ms)
         other = LANGUAGES[1 - LANGUAGES.index(words.language)]
-        values = {"fleet": shown, "bars": bars(shown.days), "t": _translator(words), "period": period}
-        html = page.render(values, lang=words.language, other=other, periods=PERIODS, silent_hours=hours)
+        values = {"fleet": shown, "bars": bars(shown.days), "t": _translator(words), "now_ms": shown.now_ms}
+        more = {"period": period, "periods": PERIODS, "silent_hours": hours}
+        html = page.render(values, lang=words.language, other=other, **more)
         return HTMLResponse(html, headers=HEADERS)
 
     @routes.get("/vouchers", response_class=HTMLResponse)
