@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kiosk.app.acceptors import coin_acceptor, note_acceptor
 from kiosk.app.cards import CardSlot
-from kiosk.app.lists import load_customers, load_owed, load_prices
+from kiosk.app.lists import load_customers, load_owed, load_prices, orders_of
 from kiosk.app.readers import card_reader
 from kiosk.app.slips import SlipPrinter
 from kiosk.app.till import Till
@@ -39,7 +39,7 @@ from kiosk.model.texts import load_texts
 from kiosk.sale import events as on
 from kiosk.sale.books import Memory
 from kiosk.sale.runner import Doors, Runner
-from kiosk.sale.state import Bound, Key, Rules, State
+from kiosk.sale.state import Rules, State
 from kiosk.sale.view import SaleView, Screen
 
 log = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ class Terminal:
         cards = CardSlot(reader, registry, drivers, vendors, prices, clock, config.terminal.id, self.post)
         tokens = TokenMaker(customers, registry, drivers, vendors, prices, config.terminal.id, self.post)
         slips = SlipPrinter(printer, faces, config.terminal, vendors, words, proof, clock, self.post)
-        state = State(_rules(config), vendors, language=config.terminal.language, listed=_orders(owed))
+        state = State(_rules(config), vendors, language=config.terminal.language, listed=orders_of(owed))
         doors = Doors(journal, cards, tokens, till, slips, self._show)
         self._runner = runner = Runner(state, doors, clock, memory)
         reader.start()
@@ -193,18 +193,11 @@ class Terminal:
                 self.post(on.DeviceUp("reader"))
 
 
-def _orders(owed: OwedList) -> dict[Key, Bound]:
-    """Head office's list as the sale looks it up."""
-    return {
-        (row.vendor, row.customer, row.meter): Bound(row.no, row.region, row.fen, row.centi_kwh, row.count)
-        for row in owed.rows
-    }
-
-
 def _rules(config: Config) -> Rules:
     visit = config.visit
     return Rules(
         denominations_fen=visit.denominations_fen,
+        coins_fen=config.coins_fen,
         amounts_fen=visit.amounts_fen,
         language=config.terminal.language,
         visit_ms=visit.visit_ms,

@@ -42,6 +42,9 @@ RATES: Mapping[str, float] = {
     "walked away": 0.05,
     "paper out": 0.01,
     "clock set": 0.01,
+    # vouchers on their way back to a kiosk
+    "list of vouchers lost": 0.2,
+    "old list of vouchers brought": 0.1,
     # the way to head office
     "request lost": 0.1,
     "answer lost": 0.1,

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kiosk.hq.enrol import enrol
 from kiosk.hq.office import Answer, Office
 from kiosk.hq.store import Store, log_hash
-from kiosk.hq.tables import Balance
+from kiosk.hq.tables import Balance, Published, Redemption
 from kiosk.hq.witness import Witness
 from kiosk.ledger.keys import KeySigner
 from kiosk.ledger.note import HEAD_OFFICE, Vkey
@@ -23,20 +23,21 @@ from kiosk.sync.batch import Batch, decode_batch, encode_batch
 
 DOMAIN = "power.example"
 LATE_MAX = 8  # requests that are kept on the way
+KEPT_APART = (Redemption, Published)
 
 
 class HeadOffice:
     """Its database lies in ``folder``."""
 
     def __init__(self, folder: Path, clock: Clock, chance: Chance) -> None:
-        self._folder, self._clock, self._chance = folder, clock, chance
+        self._folder, self.clock, self._chance = folder, clock, chance
         secret = Ed25519PrivateKey.from_private_bytes(sha256(b"NEVER USE: head office").digest())
         self.signer = KeySigner(secret, f"{DOMAIN}/ledger-hq/1", HEAD_OFFICE)
         self._open()
 
     def _open(self) -> None:
         self.store = Store(f"sqlite:///{self._folder / 'hq.db'}")
-        self.office = Office(self.store, Witness(self.signer, self._clock), self._clock)
+        self.office = Office(self.store, Witness(self.signer, self.clock), self.clock)
 
     def close(self) -> None:
         """Closes the database."""
@@ -44,7 +45,7 @@ class HeadOffice:
 
     def enrol(self, vkey: Vkey) -> None:
         """A terminal becomes known."""
-        enrol(self.store, str(vkey), self._clock.utc_ms())
+        enrol(self.store, str(vkey), self.clock.utc_ms())
 
     def back_up(self) -> None:
         """Copies the database."""
@@ -54,15 +55,25 @@ class HeadOffice:
         self._open()
 
     def restore(self) -> bool:
-        """The last copy takes the database's place; False if there is none."""
+        """The last copy takes the database's place, but for what was redeemed, which is kept apart (decision 12).
+
+        False if there is no copy.
+        """
         if not (self._folder / "old-hq.db").exists():
             return False
+        with self.store.session() as database:
+            kept = {table: list(table.select().dicts().execute(database)) for table in KEPT_APART}
         self.store.close()
         for file in self._folder.glob("hq.db*"):
             file.unlink()
         for file in self._folder.glob("old-hq.db*"):
             shutil.copy(file, self._folder / file.name.removeprefix("old-"))
         self._open()
+        with self.store.session() as database:
+            for table, rows in kept.items():
+                table.delete().execute(database)
+                for row in rows:
+                    table.insert(**row).execute(database)
         return True
 
     def balances(self, origin: str) -> dict[str, int]:

@@ -27,6 +27,7 @@ COINS_FEN = (50, 100)
 NOTES_FEN = (500, 1000, 2000, 5000, 10_000)
 REGION = "420100"
 TEAR_BYTES_MAX = 40
+TAKES_A_VOUCHER = 0.6
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Customer:
     copies: list[VirtualCard] = field(default_factory=list)
     used: int = 0  # of what the meter had, in its unit
     digits: list[str] = field(default_factory=list)  # seen, not yet keyed in
+    vouchers: dict[str, str] = field(default_factory=dict)  # by number: the QR's text, "" where only the screen said it
 
     @property
     def vendor(self) -> str:
@@ -271,9 +273,13 @@ class Visit:
         view = self.station.view
         if view.token and view.token not in self.who.digits:
             self.who.digits.append(view.token)
+        if view.voucher:
+            self.who.vouchers.setdefault(view.voucher, self.station.tray.pop(view.voucher, ""))
         self._notes.clear()
         if not (view.slip or view.slip_code):
             return 500
+        if view.may_voucher and not self.calm and self._chance.random.random() < TAKES_A_VOUCHER:
+            return self._press(on.TakeVoucher())
         if self.chip is None:
             self._press(on.Cancel())
         return self._leave()

@@ -10,6 +10,7 @@ from kiosk.sale.state import Outcome
 from kiosk.simulation.town.chance import Chance
 
 Later = Callable[[int, Callable[[], None]], None]
+Tray = dict[str, str]  # number of a voucher: the QR on its slip
 OUT_MS = 20_000  # until somebody brings paper
 
 
@@ -17,9 +18,11 @@ class Slips:
     """A printer of few words: paper, or none."""
 
     def __init__(
-        self, chance: Chance, post: Callable[[on.Event], None], later: Callable[[int, Callable[[], None]], None]
+        self, chance: Chance, post: Callable[[on.Event], None], later: Later, proof: Callable[[Entry], str], tray: Tray
     ) -> None:
+        """``proof`` gives a voucher's QR; what is printed of vouchers lies in ``tray`` until somebody takes it."""
         self._chance, self._post, self._later = chance, post, later
+        self._proof, self._tray = proof, tray
         self.paper = True
 
     def ask(self) -> None:
@@ -44,4 +47,7 @@ class Slips:
 
     def print_voucher(self, entry: Entry, language: str) -> None:
         """A slip of what leaves the kiosk on paper."""
-        self._later(200, lambda: self._post(on.VoucherPrinted(entry.seq)))
+        out = self._chance.happens("paper out")
+        if not out:
+            self._tray[entry.data["no"]] = self._proof(entry)
+        self._later(200, lambda: self._post(on.VoucherPrinted(entry.seq, "V-422" if out else "")))

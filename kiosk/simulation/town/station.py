@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
@@ -17,19 +17,22 @@ from typing import cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kiosk.app.cards import CardSlot
+from kiosk.app.lists import orders_of
 from kiosk.app.till import Till
 from kiosk.app.tokens import TokenMaker
 from kiosk.app.vendors import describe_all
 from kiosk.billing.book import PriceBook
 from kiosk.billing.customers import CustomerList
+from kiosk.billing.owed import OwedList
 from kiosk.devices.acceptor.coins import CoinMachine
 from kiosk.devices.acceptor.protocols import COIN_PROTOCOLS, NOTE_PROTOCOLS, Options
 from kiosk.devices.acceptor.talk import NEVER
 from kiosk.devices.acceptor.validator import Timings, Validator
 from kiosk.drivers.registry import Registry
-from kiosk.ledger.entry import Draft, Entry
+from kiosk.ledger.entry import Draft, Entry, encode
 from kiosk.ledger.journal import Journal, JournalReader
 from kiosk.ledger.keys import KeySigner
+from kiosk.ledger.receipt import receipt_text
 from kiosk.model.errors import LedgerFault
 from kiosk.sale import events as on
 from kiosk.sale.books import Memory
@@ -44,7 +47,7 @@ from kiosk.simulation.power import Cut, Mains, PowerCut, When
 from kiosk.simulation.town.cash import BadLine, Hands, LineAcceptor
 from kiosk.simulation.town.chance import Chance
 from kiosk.simulation.town.courier import DOMAIN, HeadOffice, Road
-from kiosk.simulation.town.slips import Slips
+from kiosk.simulation.town.slips import Slips, Tray
 from kiosk.simulation.town.slot import AtOnce, Slot
 from kiosk.simulation.town.vendor import simulated_driver
 from kiosk.sync.door import Door
@@ -126,9 +129,11 @@ class Life:
         self.state_file: SyncStateFile | None = None
         try:
             unclean = self.memory.last is not None and self.memory.last.kind != "log.opened"
-            for entry in self.journal.append(
-                [Draft("terminal.started", None, (), {"version": "0", "unclean": unclean})]
-            ):
+            drafts = [Draft("terminal.started", None, (), {"version": "0", "unclean": unclean})]
+            if station.listed.version > self.memory.owed_version:
+                digest = sha256(station.listed.text().encode()).digest()
+                drafts.append(Draft("owed.installed", None, (), {"version": station.listed.version, "sha256": digest}))
+            for entry in self.journal.append(drafts):
                 self._see(entry)
             self.drivers = {
                 manifest.vendor.code: simulated_driver(manifest, station.wares.passwords[manifest.vendor.code], chance)
@@ -151,7 +156,7 @@ class Life:
         )
         self.acceptor = LineAcceptor(talk, station.voice, station.line, station.clock.now_ms)
         vendors = describe_all(wares.registry, self.drivers)
-        self.slips = Slips(chance, self.post, station.later)
+        self.slips = Slips(chance, self.post, station.later, self._proof, station.tray)
         coin_talk = COIN_PROTOCOLS["cctalk"].make_talk(b"", self.memory.books.marks.get("coins"), Options(COINS_MS))
         self.coins = LineAcceptor(coin_talk, station.coin_voice, station.line, station.clock.now_ms)
         till = Till(self.acceptor, self.coins, self.post)
@@ -169,10 +174,19 @@ class Life:
             AtOnce(),
         )
         doors = Doors(self.journal, cards, tokens, till, self.slips, self._show)
-        runner = SimulatedRunner(State(RULES, vendors), doors, station.clock, self.memory, chance.random.randbytes)
+        runner = SimulatedRunner(
+            State(replace(RULES, terminal=station.name), vendors, listed=orders_of(station.listed)),
+            doors,
+            station.clock,
+            self.memory,
+            chance.random.randbytes,
+        )
         runner.chance = chance
         self.till = till
         return runner
+
+    def _proof(self, entry: Entry) -> str:
+        return receipt_text(self.station.signer, encode(entry), self.journal.frontier(entry.seq))
 
     def begin(self) -> None:
         """The first steps."""
@@ -264,6 +278,8 @@ class Station:
         self.line, self.hands = BadLine(chance), Hands(self.machine, chance, self.later)
         self.acceptor_memory = b""
         self.slot = Slot(chance, self.later)
+        self.listed = OwedList()  # head office's orders, as they lie here
+        self.tray: Tray = {}
         self.life: Life | None = None
         self.lives = self._failures = 0
         self.back_ms = 0  # when the power is back
@@ -350,6 +366,16 @@ class Station:
     def box_fen(self) -> int:
         """What really lies in the box: notes and coins."""
         return sum(fen * pieces for box in (self.machine.box, self.coin_machine.box) for fen, pieces in box.items())
+
+    def bring(self, listed: OwedList) -> None:
+        """A list is laid beside the kiosk, which reads it when it starts; an older one than it had is refused."""
+        if listed.version > self.listed.version:
+            self.listed = listed
+
+    def restart(self) -> None:
+        """Somebody ends the process; it comes back by itself."""
+        if self.life is not None:
+            self._end(killed=True)
 
     def hurt_the_disk(self) -> None:
         """The disk is full, or fails to sync, for a while."""

@@ -23,6 +23,7 @@ from kiosk.simulation.town.chance import RATES, Chance
 from kiosk.simulation.town.courier import HeadOffice
 from kiosk.simulation.town.people import REGION, Customer, Visit, customer_of
 from kiosk.simulation.town.station import Station, Wares
+from kiosk.simulation.town.vouchers import VoucherDesk, VoucherStory, amiss, stories
 
 CUSTOMERS_A_VENDOR = 2
 NOTE_MAX_FEN, COIN_MAX_FEN = 10_000, 100
@@ -44,6 +45,7 @@ class Result:
     faults: Counter[str]
     sold_fen: int
     lost_notes: int  # left to people by name
+    vouchers: Counter[str]  # what became of them
 
 
 class Town:
@@ -73,8 +75,10 @@ class Town:
             Station(name, protocol, wares, self.office, self.clock, self.chance, folder)
             for name, protocol in zip(names, protocols, strict=True)
         ]
+        self.desk = VoucherDesk(self.office, self.chance)
         self._visits: list[tuple[int, Visit]] = []
         self.visits = 0
+        self._told: dict[str, VoucherStory] = {}
 
     def _wares(self, folders: Sequence[VendorFolder], vendors: Sequence[Path], names: Sequence[str]) -> Wares:
         passwords = {each.manifest.vendor.code: each.password for each in folders}
@@ -143,6 +147,9 @@ class Town:
         if self.chance.random.random() < 0.7:
             who.at_the_meter(who.chip, self.chance)
         station.hurt_the_disk()
+        self.desk.serve(who)
+        if self.chance.random.random() < 0.3 and (listed := self.desk.some_list()) is not None:
+            station.bring(listed)
         if self.chance.random.random() < 0.05:
             self.office.back_up()
         if self.chance.happens("head office restored from a backup"):
@@ -163,6 +170,18 @@ class Town:
         """No fault any more: everybody comes back for what is theirs, everything is told to head office."""
         self.chance.calm()
         self._until(self.clock.now_ms + CALM_MS)
+        self._all_come_by()
+        self._until(self.clock.now_ms + SYNC_MS)
+        if self.desk.settle(to_cards=True):
+            for station in self.stations:
+                station.bring(self.desk.new_list())
+                station.restart()
+            self._until(self.clock.now_ms + CALM_MS)
+            self._all_come_by()
+            self._until(self.clock.now_ms + SYNC_MS)
+        self.desk.settle(to_cards=False)
+
+    def _all_come_by(self) -> None:
         for who in self.customers:
             for station in self.stations:
                 if self._expects(station, who):
@@ -173,7 +192,6 @@ class Town:
                     while self._visits:
                         self._tick()
                     self._until(self.clock.now_ms + CALM_MS)
-        self._until(self.clock.now_ms + SYNC_MS)
 
     def _until(self, end_ms: int) -> None:
         while self.clock.now_ms < end_ms:
@@ -182,7 +200,9 @@ class Town:
     def _expects(self, station: Station, who: Customer) -> bool:
         assert station.life is not None, f"{station.name} does not come up"
         books, key = station.life.memory.books, (who.vendor, who.number, who.meter_number)
-        owed = books.owed.get(key)
+        owed, bound = books.owed.get(key), station.life.runner.state.listed.get(key)
+        if bound is not None and bound.no not in books.brought:
+            return True
         return key in books.doubts or (owed is not None and owed.fen >= who.least_fen)
 
     def entries(self, station: Station) -> list[Entry]:
@@ -197,10 +217,15 @@ class Town:
         """Fen by fen, after ``come_to_rest``. Raises Broken."""
         logs = {station.name: self.entries(station) for station in self.stations}
         lost = sum(self._check_station(station, logs[station.name]) for station in self.stations)
+        every = [entry for log in logs.values() for entry in log]
+        self._told = stories(every)
+        self._check_vouchers()
         for who in self.customers:
-            self._check_customer(who, [entry for log in logs.values() for entry in log])
+            self._check_customer(who, every)
         sold = -sum(fen for log in logs.values() for entry in log for to, fen in entry.post if to.startswith("sold:"))
-        return Result(self.visits, sum(each.lives for each in self.stations), self.chance.counts, sold, lost)
+        return Result(
+            self.visits, sum(each.lives for each in self.stations), self.chance.counts, sold, lost, self._vouchers()
+        )
 
     def _check_station(self, station: Station, log: list[Entry]) -> int:
         balances: Counter[str] = Counter()
@@ -228,6 +253,26 @@ class Town:
             raise Broken(f"{station.name}: head office stopped the selling")
         return len(lost) + unknown + sum(1 for entry in log if entry.kind == "events.lost" and entry.data["count"])
 
+    def _vouchers(self) -> Counter[str]:
+        return Counter(self.desk.states().values()) + Counter({"tried again, in vain": self.desk.refused})
+
+    def _check_vouchers(self) -> None:
+        states = self.desk.states()
+        honest = {(who.vendor, who.number): who.honest for who in self.customers}
+        for no, story in self._told.items():
+            said = amiss(no, story, self.desk.paid[no], states.get(no, ""), honest=honest.get(story.customer, True))
+            if said:
+                raise Broken(said)
+
+    def _perhaps_on_the_card(self, who: Customer) -> set[int]:
+        """What a torn write may have left on the card of an order that the kiosk then took back: every sum of such."""
+        sums = {0}
+        for story in self._told.values():
+            if story.customer == (who.vendor, who.number) and story.returned and not story.written:
+                amount = story.fen if who.unit is Unit.MONEY else story.centi_kwh
+                sums |= {amount + each for each in sums}
+        return sums
+
     def _check_customer(self, who: Customer, entries: list[Entry]) -> None:
         opened = [entry for entry in entries if entry.kind == "sale.opened"]
         sales = {
@@ -242,10 +287,10 @@ class Town:
         if who.honest:
             if left > 0 or -left >= len(self.stations) * who.least_fen:  # less waits for a purchase, at each kiosk
                 raise Broken(f"{who.number}: {-left} fen are still owed")
-            if taken != amount:
+            if taken - amount not in self._perhaps_on_the_card(who):
                 raise Broken(f"{who.number}: {amount} sold, the meter has {taken}")
             counts = [each["count"] for each in written]
             if len(set(counts)) != len(counts):
                 raise Broken(f"{who.number}: a count was sold twice: {counts}")
-        elif taken > amount:
+        elif taken > amount + max(self._perhaps_on_the_card(who)):
             raise Broken(f"{who.number}, who copies cards: {amount} sold, the meter has {taken}")
