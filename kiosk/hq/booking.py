@@ -19,6 +19,7 @@ from kiosk.model.errors import LedgerFault
 UTC_OFFSET_MS = 480 * 60_000  # the operator's days are China's
 DAY_MS = 86_400_000
 TEXT_MAX = 64  # of a voucher's number, and of whose it is
+COUNT_MAX = 2**31 - 1
 VOUCHER_KINDS = {
     "voucher.issued": "issued",
     "voucher.brought": "brought",
@@ -56,6 +57,18 @@ class VoucherFact:
     meter: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PurchaseFact:
+    """A purchase that came onto a card under its count; or one that a reversal took off again (``fen`` below 0)."""
+
+    seq: int
+    vendor: str
+    customer: str
+    meter: str
+    count: int
+    fen: int
+
+
 @dataclass(slots=True)
 class Pages:
     """What some entries of one log add to the books. ``open_sales`` holds sums, the rest are differences."""
@@ -68,6 +81,7 @@ class Pages:
     balances: dict[str, int] = field(default_factory=dict)
     parked: dict[int, str] = field(default_factory=dict)
     vouchers: list[VoucherFact] = field(default_factory=list)
+    purchases: list[PurchaseFact] = field(default_factory=list)
 
     def take(self, content: bytes) -> None:
         """Books the next entry, or parks it."""
@@ -81,6 +95,8 @@ class Pages:
         self._post(entry, energy, sale)
         if voucher is not None:
             self.vouchers.append(voucher)
+        if (purchase := _purchase(entry)) is not None:
+            self.purchases.append(purchase)
 
     def _checked(self, seq: int, entry: Entry) -> Entry:
         """The rules that bind entries to each other, and the kinds we know. Raises LedgerFault L-501."""
@@ -151,6 +167,25 @@ def _voucher(entry: Entry) -> VoucherFact | None:
     if any(type(text) is not str or not 0 < len(text) <= TEXT_MAX for text in (no, *who.values())):
         raise LedgerFault("L-501", f"{entry.kind} of voucher {no!r}, {who}")
     return VoucherFact(entry.seq, str(no), what, entry.at, fen, **{key: str(text) for key, text in who.items()})
+
+
+def _purchase(entry: Entry) -> PurchaseFact | None:
+    """What an entry says of a card's purchases, if it says it in our form."""
+    data = entry.data
+    if entry.kind == CLOSED:
+        fen = data.get("written")
+    elif entry.kind == "card.done" and data.get("function") == "reverse" and entry.post:
+        fen = -data["fen"] if type(data.get("fen")) is int else None
+    else:
+        return None
+    who = [data.get(key) for key in ("vendor", "customer", "meter")]
+    count = data.get("count")
+    if any(type(text) is not str or not 0 < len(text) <= TEXT_MAX for text in who):
+        return None
+    if type(fen) is not int or type(count) is not int or not fen or abs(fen) > FEN_MAX or not 0 < count <= COUNT_MAX:
+        return None
+    vendor, customer, meter = map(str, who)
+    return PurchaseFact(entry.seq, vendor, customer, meter, count, fen)
 
 
 def _energy(entry: Entry) -> int:

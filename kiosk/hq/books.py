@@ -9,7 +9,7 @@ from peewee import EXCLUDED, Database
 
 from kiosk.hq.booking import Pages
 from kiosk.hq.store import Store, Turn
-from kiosk.hq.tables import PROJECTIONS, Balance, Day, OpenSale, Parked, StoredEntry, VoucherEvent
+from kiosk.hq.tables import PROJECTIONS, Balance, Day, OpenSale, Parked, Purchase, StoredEntry, VoucherEvent
 from kiosk.ledger.note import Vkey
 
 ENTRIES_AT_ONCE = 4_096
@@ -84,5 +84,7 @@ def _write(database: Database, log: int, pages: Pages, before: set[bytes]) -> No
         )
     for fact in pages.vouchers:
         VoucherEvent.insert(log=log, **asdict(fact)).execute(database)
+    for purchase in pages.purchases:
+        Purchase.insert(log=log, **asdict(purchase)).execute(database)
     for seq, why in pages.parked.items():
         Parked.insert(log=log, seq=seq, why=why).execute(database)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from kiosk.hq.books import book
 from kiosk.hq.intake import Behind, FloorNote, Forked, LogState, Refused, Taken, judge, judge_floor
+from kiosk.hq.purchases import ALARM as COUNT_TWICE
+from kiosk.hq.purchases import sold_twice_since
 from kiosk.hq.store import Store, Turn
 from kiosk.hq.tables import Log
 from kiosk.hq.vouchers import amiss_since
@@ -129,6 +131,9 @@ class Office:
         for what, no in amiss_since(turn.database, turn.log.id, booked):
             turn.alarm(self._clock.utc_ms(), what, no)
             log.error("%s: voucher %s: %s", turn.log.origin, no, what)
+        for told in sold_twice_since(turn.database, turn.log.id, booked):
+            turn.alarm(self._clock.utc_ms(), COUNT_TWICE, told)
+            log.error("%s: one purchase number of a card was sold twice: %s", turn.log.origin, told)
         if parked:
             first = min(parked)
             turn.alarm(self._clock.utc_ms(), "parked", f"{len(parked)} × from {first}: {parked[first][:REASON_MAX]}")

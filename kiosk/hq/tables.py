@@ -176,6 +176,22 @@ class VoucherEvent(Projection):
         primary_key = CompositeKey("log", "seq")
 
 
+class Purchase(Projection):
+    """A purchase that a sale brought onto a card, under its count; fen below 0: a reversal took it off again."""
+
+    seq = BigIntegerField()
+    vendor = CharField(64)
+    customer = CharField(64)
+    meter = CharField(64)
+    count = BigIntegerField()
+    fen = BigIntegerField()
+
+    class Meta:
+        table_name = "purchases"
+        primary_key = CompositeKey("log", "seq")
+        indexes = ((("customer", "count"), False),)
+
+
 class Redemption(Model):
     """A voucher that head office redeemed. Its number is the key: there is one row a number, or none.
 
@@ -210,7 +226,7 @@ class Published(Model):
         table_name = "published"
 
 
-PROJECTIONS: tuple[type[Projection], ...] = (Day, Balance, OpenSale, Parked, VoucherEvent)
+PROJECTIONS: tuple[type[Projection], ...] = (Day, Balance, OpenSale, Parked, VoucherEvent, Purchase)
 TABLES: tuple[type[Model], ...] = (
     Log,
     StoredEntry,

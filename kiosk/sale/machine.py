@@ -64,6 +64,7 @@ from kiosk.sale.state import (
     Account,
     Amount,
     Away,
+    Books,
     Checking,
     Done,
     Entering,
@@ -81,6 +82,14 @@ from kiosk.sale.state import (
 )
 
 DEVICES = ("reader", "acceptor", "printer")
+
+
+def unrecorded(before: State, after: State, books: Books) -> State:
+    """A step that could not be recorded never was, but for what it taught of the world: which card is in the slot, and
+    which device is down, is so whether anybody writes it down or not.
+    """
+    card = before.card if before.session == after.session else None
+    return replace(before, books=books, session=after.session, card=card, down=after.down)
 
 
 def record_failed(state: State, event: RecordFailed, stamp: Stamp) -> Step:

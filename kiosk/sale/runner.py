@@ -18,7 +18,7 @@ from kiosk.sale import effects as do
 from kiosk.sale.books import Memory
 from kiosk.sale.effects import Effect
 from kiosk.sale.events import Event, RecordFailed, Stamp, TimerFired
-from kiosk.sale.machine import start, step
+from kiosk.sale.machine import start, step, unrecorded
 from kiosk.sale.ports import Cards, Keypads, Ledger, Notes, Show, Slips
 from kiosk.sale.state import State
 from kiosk.sale.view import view
@@ -129,7 +129,7 @@ class Runner:
                 self._do(effect)
             except LedgerFault as fault:
                 log.critical("the ledger took nothing: %s", fault)
-                self._state = replace(before, books=self._memory.books)
+                self._state = unrecorded(before, state, self._memory.books)
                 stamp = Stamp(self._fresh(16), self._clock.civil())
                 self._carry_out(*step(self._state, RecordFailed(fault.code), stamp))
                 return

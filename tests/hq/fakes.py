@@ -86,17 +86,18 @@ class Terminal:
             self.append(version="1", unclean=False)
         return self
 
-    def sell(self, sale, fen, energy, notes, customer="10086"):
-        """A whole sale: notes in, credit on the card, closed."""
+    def sell(self, sale, fen, energy, notes, customer="10086", meter="", count=0):
+        """A whole sale: notes in, credit on the card, closed. Each terminal has meters of its own, and counts rise."""
+        meter, count = meter or self.origin.split("/")[3], count or len(self.entries)
         owed = f"owed:1a2b:{customer}"
         for note in notes:
             self.append(
                 "note.stacked", sale, [("cash:box", note), (owed, -note)], note=b"12345678", fen=note, how="credit"
             )
         if fen:
-            written = {"count": 3, "fen": fen, "energy": energy, "how": "written"}
+            written = {"count": count, "fen": fen, "energy": energy, "how": "written"}
             self.append("write.done", sale, [(owed, fen), ("sold:1a2b", -fen)], **written)
-        closed = {"vendor": "1a2b", "customer": customer, "meter": "7", "paid": sum(notes), "count": 3}
+        closed = {"vendor": "1a2b", "customer": customer, "meter": meter, "paid": sum(notes), "count": count}
         closed |= {"written": fen, "energy": energy, "why": "done", "doubt": False}
         if sum(notes) != fen:
             closed["kept"] = fen - sum(notes)

@@ -233,6 +233,25 @@ def test_a_full_disk_takes_no_note_and_goes_on_when_there_is_room():
     world.check()
 
 
+def test_a_card_pulled_while_the_disk_is_full_is_gone_when_there_is_room_again():
+    world = World().insert().say(on.Continue(), on.ChooseAmount(5000))
+    world.disk_full = True
+    world.pull()
+    assert world.state.session is None and world.state.card is None
+    world.disk_full = False
+    world.wait("ledger")
+    assert view(world.state).screen is Screen.ATTRACT, "nobody is asked to take a card that is not there"
+
+
+def test_a_device_that_goes_down_while_the_disk_is_full_is_down():
+    world = World().insert().say(on.Continue(), on.ChooseAmount(5000))
+    world.disk_full = True
+    world.say(on.DeviceDown("printer", "V-422"))
+    world.disk_full = False
+    world.wait("ledger")
+    assert world.state.down == {"printer": "V-422"}
+
+
 def test_a_disk_that_fills_between_stacking_and_crediting_loses_nothing():
     world = World().buy(10_000)
     stack = world._StackNote

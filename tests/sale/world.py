@@ -13,7 +13,7 @@ from kiosk.model.card import CardKind, CardReading, KeypadCustomer, PurchaseStat
 from kiosk.sale import effects as do
 from kiosk.sale import events as on
 from kiosk.sale.books import fold
-from kiosk.sale.machine import start, step
+from kiosk.sale.machine import start, step, unrecorded
 from kiosk.sale.state import Books, Rules, State
 
 VENDOR = Vendor("0001", "RDK", "阿迪克", "RDK", Unit.ENERGY, True, ("420100",), 100, 500_000)
@@ -121,7 +121,7 @@ class World:
                 books = Books()
                 for entry in self.entries:
                     books = fold(books, entry)
-                self.state = replace(before, books=books)
+                self.state = unrecorded(before, state, books)
                 stamp = on.Stamp(bytes(16), "")
                 self._carry_out(*step(self.state, on.RecordFailed("L-502"), stamp))
                 return

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from kiosk.hq import vouchers as hq_vouchers
 from kiosk.model.errors import LedgerFault
 from kiosk.sale import books, entries, machine, runner, writing
 from kiosk.sale import effects as do
@@ -160,6 +161,17 @@ def act_although_nothing_was_recorded(patch):
     patch.setattr(runner.Runner, "_do", bug)
 
 
+def pay_a_voucher_twice(patch):
+    """Head office's counter does not look whether a voucher was redeemed before."""
+    patch.setattr(hq_vouchers, "_refuse_redeemed", lambda *_: None)
+
+
+def owe_it_still(patch):
+    """The voucher is printed, and the kiosk goes on owing the money to the card."""
+    issued = books._RULES["voucher.issued"]
+    patch.setitem(books._RULES, "voucher.issued", lambda old, fact: replace(issued(old, fact), owed=old.owed))
+
+
 def pragma(patch: pytest.MonkeyPatch, synchronous: str) -> None:
     """The journal's connection with another setting."""
     execute = database.Database.execute
@@ -203,5 +215,6 @@ RULES: dict[str, Plant] = {
         act_although_nothing_was_recorded,
     )
 }
+VOUCHERS: dict[str, Plant] = {plant.__name__: plant for plant in (pay_a_voucher_twice, owe_it_still)}
 BELOW: dict[str, Plant] = {plant.__name__: plant for plant in (synchronous_normal, synchronous_off, a_disk_that_lies)}
-PLANTED: dict[str, Plant] = {**RULES, **BELOW}
+PLANTED: dict[str, Plant] = {**RULES, **VOUCHERS, **BELOW}

@@ -4,7 +4,7 @@ import time
 from itertools import count
 
 import pytest
-from planted import RULES
+from planted import RULES, VOUCHERS
 
 from kiosk.simulation.town import command
 from kiosk.simulation.town.command import ROOT, Plan, live, smaller
@@ -65,6 +65,24 @@ def test_a_planted_bug_is_found(bug, monkeypatch):
         assert town < TOWNS_UNTIL_FOUND, f"{bug}: nothing was found in {TOWNS_UNTIL_FOUND} towns"
         if live(f"{bug}/{town}", plan).broken:
             return
+
+
+@pytest.mark.parametrize("bug", sorted(VOUCHERS))
+def test_a_planted_bug_with_vouchers_is_found(bug, monkeypatch):
+    VOUCHERS[bug](monkeypatch)
+    monkeypatch.setattr(command, "OFTEN", 60)  # a driver that mostly fails leaves debts, of which vouchers are made
+    plan = Plan(VENDORS, ("ccnet", "cctalk"), 40, often=frozenset({"driver crashed", "driver too late"}))
+    for town in count():
+        assert town < TOWNS_UNTIL_FOUND, f"{bug}: nothing was found in {TOWNS_UNTIL_FOUND} towns"
+        if live(f"{bug}/{town}", plan).broken:
+            return
+
+
+def test_a_purchase_that_two_kiosks_sold_is_told_by_head_office():
+    """In doubt here, bought on there: the card has one of them, and nobody but head office can know."""
+    often = frozenset({"driver crashed", "card torn in a write"})
+    told = live("pay_a_voucher_twice/2", Plan(VENDORS[:2], PROTOCOLS[0], 30, often=often))
+    assert (told.broken, told.sold_twice) == ("", 1)
 
 
 def test_a_failure_is_made_small_and_told_with_the_command_that_plays_it_again(monkeypatch, capsys):

@@ -58,6 +58,7 @@ class Told:
     sold_fen: int = 0
     lost_notes: int = 0
     vouchers: Counter[str] = field(default_factory=Counter)
+    sold_twice: int = 0
     broken: str = ""  # what did not hold
     where: str = ""
     story: tuple[str, ...] = ()
@@ -82,7 +83,7 @@ def live(seed: str, plan: Plan, *, with_story: bool = False) -> Told:
             told.story = tuple(town.chance.story or ())
         else:
             told.lives, told.sold_fen, told.lost_notes = result.lives, result.sold_fen, result.lost_notes
-            told.vouchers = result.vouchers
+            told.vouchers, told.sold_twice = result.vouchers, result.sold_twice
         finally:
             town.close()
         told.visits, told.faults = town.visits, town.chance.counts
@@ -153,6 +154,7 @@ def _many(seed: str, plan: Plan, towns: int, jobs: int) -> int:
         total.sold_fen += told.sold_fen
         total.lost_notes += told.lost_notes
         total.vouchers += told.vouchers
+        total.sold_twice += told.sold_twice
         if told.broken:
             failed.append(told)
         if time.monotonic() - shown > SHOW_S or done == towns:
@@ -193,6 +195,7 @@ def _summary(total: Told, towns: int, broken: int) -> str:
         f"{towns:,} towns, {total.visits:,} visits, {total.lives:,} processes, {total.faults.total():,} faults:\n{rows}"
         f"sold {Money(total.sold_fen)}; notes left to people by name: {total.lost_notes}\n"
         f"vouchers: {', '.join(f'{count} {what}' for what, count in total.vouchers.most_common()) or 'none'}\n"
+        f"purchases that two kiosks sold, told to people by head office: {total.sold_twice}\n"
         f"{broken} broken\n"
     )
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kiosk.hq.enrol import enrol
 from kiosk.hq.office import Answer, Office
 from kiosk.hq.store import Store, log_hash
-from kiosk.hq.tables import Balance, Published, Redemption
+from kiosk.hq.tables import Alarm, Balance, Published, Redemption
 from kiosk.hq.witness import Witness
 from kiosk.ledger.keys import KeySigner
 from kiosk.ledger.note import HEAD_OFFICE, Vkey
@@ -83,6 +83,11 @@ class HeadOffice:
         with self.store.session() as database:
             rows = Balance.select().where(Balance.log == log.id).execute(database)
             return {row.account: row.fen for row in rows if row.fen}
+
+    def alarms(self, what: str) -> list[str]:
+        """What head office told people, of one kind."""
+        with self.store.session() as database:
+            return [row.detail for row in Alarm.select().where(Alarm.what == what).execute(database)]
 
     def size(self, origin: str) -> int:
         """How many entries it has of one terminal."""

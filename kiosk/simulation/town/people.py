@@ -164,7 +164,7 @@ class Visit:
             Screen.PUT_BACK: self._put_back,
             Screen.DONE: self._done,
             Screen.REFUSED: self._refused,
-            Screen.TAKE_CARD: self._leave,
+            Screen.TAKE_CARD: self._take_card,
         }.get(screen)
         return act() if act is not None else 700
 
@@ -268,6 +268,14 @@ class Visit:
         if self.chip is None:
             self._press(on.Cancel())
         return self._leave() if self._chance.random.random() < 0.5 else 900
+
+    def _take_card(self) -> int | None:
+        """The own card: out, and away. One that somebody left in the slot is taken out of the way."""
+        inside = self.station.slot.inside
+        if inside is None or self._in_slot or self._foreign:
+            return self._leave()
+        self.station.slot.pull()
+        return 900
 
     def _done(self) -> int | None:
         view = self.station.view

@@ -14,6 +14,7 @@ from kiosk.billing.book import PriceBook
 from kiosk.billing.customers import CustomerList
 from kiosk.drivers.registry import load_registry
 from kiosk.drivers.sdk.kit.folder import VendorFolder, load_folder
+from kiosk.hq.purchases import ALARM
 from kiosk.ledger.entry import Entry, decode
 from kiosk.ledger.journal import JournalReader
 from kiosk.model.card import KeypadCustomer, Unit
@@ -46,6 +47,7 @@ class Result:
     sold_fen: int
     lost_notes: int  # left to people by name
     vouchers: Counter[str]  # what became of them
+    sold_twice: int  # counts of cards that two kiosks sold, told by head office
 
 
 class Town:
@@ -78,6 +80,7 @@ class Town:
         self.desk = VoucherDesk(self.office, self.chance)
         self._visits: list[tuple[int, Visit]] = []
         self.visits = 0
+        self.sold_twice = 0
         self._told: dict[str, VoucherStory] = {}
 
     def _wares(self, folders: Sequence[VendorFolder], vendors: Sequence[Path], names: Sequence[str]) -> Wares:
@@ -224,7 +227,13 @@ class Town:
             self._check_customer(who, every)
         sold = -sum(fen for log in logs.values() for entry in log for to, fen in entry.post if to.startswith("sold:"))
         return Result(
-            self.visits, sum(each.lives for each in self.stations), self.chance.counts, sold, lost, self._vouchers()
+            self.visits,
+            sum(each.lives for each in self.stations),
+            self.chance.counts,
+            sold,
+            lost,
+            self._vouchers(),
+            self.sold_twice,
         )
 
     def _check_station(self, station: Station, log: list[Entry]) -> int:
@@ -273,6 +282,24 @@ class Town:
                 sums |= {amount + each for each in sums}
         return sums
 
+    def _sold_twice(self, who: Customer, written: Sequence[Mapping[str, int | str]]) -> set[int]:
+        """What the ledgers sold and the card never had: one of a count that two kiosks sold, if head office says so.
+
+        A kiosk in doubt takes a higher count for its own purchase (contract 1 §4.4), although another sold it.
+        """
+        by_count: dict[int, list[int]] = {}
+        for each in written:
+            amount = each["fen" if who.unit is Unit.MONEY else "energy"]
+            by_count.setdefault(int(each["count"]), []).append(int(amount))
+        told = self.office.alarms(ALARM)
+        less = {0}
+        for count, amounts in by_count.items():
+            if len(amounts) > 1 and not any(f" {who.number} {who.meter_number} {count}: " in line for line in told):
+                raise Broken(f"{who.number}: purchase {count} was sold {len(amounts)} times, and nobody was told")
+            less = {before + sum(amounts) - one for before in less for one in amounts}
+        self.sold_twice += sum(len(amounts) > 1 for amounts in by_count.values())
+        return less
+
     def _check_customer(self, who: Customer, entries: list[Entry]) -> None:
         opened = [entry for entry in entries if entry.kind == "sale.opened"]
         sales = {
@@ -287,10 +314,8 @@ class Town:
         if who.honest:
             if left > 0 or -left >= len(self.stations) * who.least_fen:  # less waits for a purchase, at each kiosk
                 raise Broken(f"{who.number}: {-left} fen are still owed")
-            if taken - amount not in self._perhaps_on_the_card(who):
+            never_there = self._sold_twice(who, written)
+            if all(taken - amount + less not in self._perhaps_on_the_card(who) for less in never_there):
                 raise Broken(f"{who.number}: {amount} sold, the meter has {taken}")
-            counts = [each["count"] for each in written]
-            if len(set(counts)) != len(counts):
-                raise Broken(f"{who.number}: a count was sold twice: {counts}")
         elif taken > amount + max(self._perhaps_on_the_card(who)):
             raise Broken(f"{who.number}, who copies cards: {amount} sold, the meter has {taken}")
