@@ -27,6 +27,7 @@ VENDORS = {name: folder for name, folder in BUILT.items() if has_cards(load_mani
 KEYPADS = {name: folder for name, folder in BUILT.items() if load_manifest(folder).keypad}
 PLAYED = ("nlt", "rdk")  # a CPU card served in Python, a memory card served in C: most accidents ask no further
 PATIENCE_S = 40
+DYING_S = 30
 
 
 def set_up(folder, vendors, changes="", others=(), reader="pcsc"):
@@ -61,7 +62,11 @@ class Power:
         self._plug.unlink(missing_ok=True)
 
     def off(self):
-        return not self._world.kiosk.running
+        """Whether the kiosk is gone. One whose plug has just been pulled is waited for: it may still look alive."""
+        kiosk = self._world.kiosk
+        if kiosk.running and self._plug.exists() and self._plug.read_text().startswith("0"):
+            self._world.wait_until(lambda: not kiosk.running, DYING_S, "the end of a kiosk whose plug is out")
+        return not kiosk.running
 
 
 def entries(world):
