@@ -2,8 +2,8 @@
 PYTHON := .venv/bin/python
 .PHONY: run test setup check lint screens accidents bench kills clean
 
-run: setup            ## set everything up and run head office, kiosk and desk (SCRIPT=1: a scripted visit per vendor; VENDOR=FOLDER: one more; READER=serial)
-	@$(PYTHON) -m kiosk demo $(if $(SCRIPT),--script) $(if $(READER),--reader $(READER)) $(foreach folder,$(VENDOR),--vendor $(folder))
+run: setup            ## set everything up and run head office, kiosk and desk (SCRIPT=1: a scripted visit per vendor; VENDOR=FOLDER: one more; READER=serial; ACCEPTOR=ssp, cctalk, id003)
+	@$(PYTHON) -m kiosk demo $(if $(SCRIPT),--script) $(if $(READER),--reader $(READER)) $(if $(ACCEPTOR),--acceptor $(ACCEPTOR)) $(foreach folder,$(VENDOR),--vendor $(folder))
 
 test: setup lint      ## set everything up and pass every test
 	@$(PYTHON) -m pytest

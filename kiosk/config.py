@@ -85,6 +85,7 @@ class Coins:
     """The coin acceptor; without a path there is none."""
 
     path: str = ""
+    denominations_fen: tuple[int, ...] = (50, 100)  # the coins it takes
     protocol: str = "cctalk"  # there is no other yet
     baud: int = 9600
     poll_ms: int = 0  # 0 leaves it to the protocol
@@ -192,6 +193,11 @@ class Config:
     visit: Visit = field(default_factory=Visit)
 
     @property
+    def coins_fen(self) -> tuple[int, ...]:
+        """The coins that are taken; none without a coin acceptor."""
+        return self.coins.denominations_fen if self.coins.path else ()
+
+    @property
     def journal(self) -> Path:
         """The ledger's file."""
         return self.terminal.folder / "ledger.db"
@@ -279,6 +285,8 @@ def _sense(config: Config) -> list[str]:
     mistakes += _cash_sense("coins", config.coins, COIN_PROTOCOLS)
     if config.coins.path == config.acceptor.path:
         mistakes.append("[coins] 'path' is the note acceptor's: each needs a line of its own")
+    if config.coins.path and min(config.coins.denominations_fen, default=0) <= 0:
+        mistakes.append("[coins] 'denominations_fen' must be whole fen above 0")
     for name, listed in (("customers", config.customers), ("owed", config.owed)):
         three = (listed.file, listed.note, listed.vkey_file)
         if any(three) and not all(three):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from kiosk.app.terminal import _rules
 from kiosk.config import load_config
 from kiosk.model.errors import ConfigFault
 
@@ -114,6 +115,13 @@ def test_cash_devices_and_their_protocols(tmp_path):
     assert (config.acceptor.protocol, config.coins.protocol, config.coins.check) == ("ssp", "cctalk", "crc")
 
 
+def test_coins_are_taken_where_there_is_a_coin_acceptor_only(tmp_path):
+    assert load(tmp_path, GOOD).coins_fen == ()
+    assert load(tmp_path, GOOD + '[coins]\npath = "/dev/ttyS2"\n').coins_fen == (50, 100)
+    chosen = load(tmp_path, GOOD + '[coins]\npath = "/dev/ttyS2"\ndenominations_fen = [100]\n')
+    assert chosen.coins_fen == _rules(chosen).coins_fen == (100,)
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [
@@ -123,6 +131,8 @@ def test_cash_devices_and_their_protocols(tmp_path):
         ('[acceptor]\npath = "/a"\ncheck = "xor"', "[acceptor] 'check'"),
         ('[acceptor]\npath = "/a"\n[coins]\nprotocol = "ccnet"', "[coins] 'protocol' must be one of cctalk"),
         ('[acceptor]\npath = "/a"\n[coins]\npath = "/a"', "each needs a line of its own"),
+        ('[acceptor]\npath = "/a"\n[coins]\npath = "/b"\ndenominations_fen = []', "[coins] 'denominations_fen'"),
+        ('[acceptor]\npath = "/a"\n[coins]\npath = "/b"\ndenominations_fen = [0]', "[coins] 'denominations_fen'"),
     ],
 )
 def test_cash_devices_that_make_no_sense(tmp_path, table, words):

@@ -48,6 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         phone=terminal.phone,
         denominations_fen=config.visit.denominations_fen,
         words=words,
+        coins_fen=config.coins_fen,
     )
     clock = SystemClock(terminal.utc_offset_minutes)
     app = KioskApp(facts, lambda press: kiosk.post(press), clock)  # noqa: PLW0108 - the kiosk is made below

@@ -197,6 +197,7 @@ def _rules(config: Config) -> Rules:
     visit = config.visit
     return Rules(
         denominations_fen=visit.denominations_fen,
+        coins_fen=config.coins_fen,
         amounts_fen=visit.amounts_fen,
         language=config.terminal.language,
         visit_ms=visit.visit_ms,

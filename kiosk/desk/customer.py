@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kiosk.desk.cards import CustomerCard
 from kiosk.desk.world import World
+from kiosk.screens import wording
 
 PLACES = {  # shares of the screen's width and height, from the top left corner
     "leave": (0.2, 0.873),  # of the account, as is "buy"; the count-down makes room for itself at the right
@@ -53,6 +54,12 @@ class Eyes:
         dark = not pictures or not self._kiosk.running or pictures[-1].stat().st_mtime < self._kiosk.started_s
         return None if dark else pictures[-1]
 
+    @property
+    def words(self) -> list[str]:
+        """What stands on it, line by line."""
+        picture = self.picture
+        return [] if picture is None else picture.with_suffix(".txt").read_text(encoding="utf-8").splitlines()
+
     def since(self, count: int) -> list[str]:
         """What came after the first ``count`` pictures."""
         return [picture.stem.partition("-")[2] for picture in self._pictures()[count:]]
@@ -63,12 +70,13 @@ class Eyes:
 
 @dataclass
 class Customer:
-    """One card, and the notes to be paid in. ``say`` hears what the customer does."""
+    """One card, and the notes and coins to be paid in. ``say`` hears what the customer does."""
 
     world: World
     card: CustomerCard | None  # None: a customer without one (``Caller``)
     notes_fen: tuple[int, ...]
     say: Callable[[str], None] = lambda words: None
+    coins_fen: tuple[int, ...] = ()
     pages: list[str] = field(default_factory=list)  # what was seen, in its order
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -81,15 +89,21 @@ class Customer:
         self._acted_on = ""
         self._begun_s = 0.0
         self._was_in = False
+        self._rolled = 0  # coins that have come to rest once the last one thrown has
 
     @property
     def paid_fen(self) -> int:
-        """What of the notes is in the cash box."""
+        """What of the money is in the cash boxes."""
         return self.world.box_fen() - self._box_before
 
     @property
+    def purse_fen(self) -> int:
+        """What is to be paid in, all together."""
+        return sum(self.notes_fen) + sum(self.coins_fen)
+
+    @property
     def _all_paid(self) -> bool:
-        return self.paid_fen >= sum(self.notes_fen)
+        return self.paid_fen >= self.purse_fen
 
     def visit(self, may_end: Callable[[], bool] = lambda: False) -> str:
         """From the card in the slot to the card in the hand. The last page seen: ``done…``, or that of a refusal.
@@ -163,16 +177,33 @@ class Customer:
         return True
 
     def _pay(self) -> bool:
-        """The next note, once the slot is open for it; True when something was done."""
-        left = sum(self.notes_fen) - self.paid_fen
-        note = next((fen for fen in sorted(self.notes_fen, reverse=True) if fen <= left), None)
-        if note is None:
+        """The next note or coin, once its slot is open for it; True when something was done."""
+        left = self.purse_fen - self.paid_fen
+        fen = next((fen for fen in sorted((*self.notes_fen, *self.coins_fen), reverse=True) if fen <= left), None)
+        if fen is None:
+            if self.coins_fen and not self._shown():
+                return False
             self.world.finger.tap(*PLACES["the button"])
             return True
-        if note not in self.world.look.open_for_fen:
+        if fen in self.coins_fen:
+            return self._throw(fen)
+        if fen not in self.world.look.open_for_fen:
             return False
-        self.say(f"a note of {note // 100} yuan")
-        return self.world.feed(note)
+        self.say(f"a note of {wording.yuan(fen)} yuan")
+        return self.world.feed(fen)
+
+    def _shown(self) -> bool:
+        """Whether the screen shows all that was paid: while a coin rolls, the kiosk does not know of it."""
+        return wording.money(self.paid_fen) in self.eyes.words
+
+    def _throw(self, fen: int) -> bool:
+        look = self.world.coin_look
+        rolled = sum(pieces for _, pieces in (*look.box, *look.handed_back))
+        if fen not in look.open_for_fen or rolled < self._rolled:
+            return False
+        self._rolled = rolled + 1
+        self.say(f"a coin of {wording.yuan(fen)} yuan")
+        return self.world.throw(fen)
 
 
 @dataclass

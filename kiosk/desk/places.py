@@ -1,4 +1,4 @@
-"""The desk's own widgets: a card with its meter, a note, and a thread for what takes long. Looks stand in places.kv."""
+"""The desk's own widgets: a card with its meter, a note, a coin, a thread for what takes long. Their looks are kv."""
 
 from __future__ import annotations
 
@@ -39,9 +39,12 @@ INKS = {
     10_000: (0.62, 0.11, 0.15, 1),
 }
 """The colours of the renminbi's notes, by fen."""
+COINS = {50: (0.71, 0.55, 0.24, 1), 100: (0.55, 0.58, 0.62, 1)}
+"""The metals of the coins, by fen."""
 FADED = (0.46, 0.31, 0.34, 1)  # a forged one
 USE = 500  # one press of "use": 5 yuan or 5 kWh
 COUNT_UP_S = 0.9
+FALL_S = 0.25
 
 
 def amount(unit: Unit, value: int, language: str) -> str:
@@ -107,6 +110,21 @@ class NoteButton(ButtonBehavior, BoxLayout):
     text = StringProperty("")
     under = StringProperty("")
     forged = BooleanProperty(defaultvalue=False)
+
+
+class CoinButton(ButtonBehavior, StencilView):
+    """A coin on the desk; it falls into the slot below, and there is another."""
+
+    desk = ObjectProperty(None, allownone=True, rebind=True)
+    fen = NumericProperty(0)
+    metal = ListProperty([0, 0, 0, 1])
+    depth = NumericProperty(0.0)  # how far it is in, 0 to 1
+
+    def on_release(self) -> None:
+        """Thrown in."""
+        self.depth = 0.0
+        (Animation(depth=1.0, duration=FALL_S, t="in_quad") + Animation(depth=0.0, duration=FALL_S)).start(self)
+        self.desk.throw(self.fen)
 
 
 class CardPlace(BoxLayout):

@@ -33,6 +33,7 @@ from kiosk.ledger.note import Vkey
 from kiosk.model.card import Unit
 
 NOTES_FEN = (2000, 2000, 1000)
+WITH_COINS = (2000, 2000), (100, 50)  # what the first customer has: notes, coins
 PATIENCE_S = 30.0
 FONTS = [Path(__file__).parents[2] / "build" / "fonts" / f"NotoSansSC-{weight}.otf" for weight in ("Regular", "Bold")]
 
@@ -84,11 +85,18 @@ def _say(words: str) -> None:
     sys.stdout.flush()
 
 
+def _purse(number: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The notes and coins that visit ``number`` (from 1) pays with."""
+    return WITH_COINS if number == 1 else (NOTES_FEN, ())
+
+
 def _visit(world: World, card: CustomerCard, number: int, out: Path) -> Visit:
     abbr = card.manifest.vendor.abbr
     before = card.reading()
-    visit = Visit(abbr, card.customer, sum(NOTES_FEN), before.count, meter_before=card.meter.insert(card.chip))
-    customer = Customer(world, card, NOTES_FEN, lambda words: _say(f"{abbr}: {words}"))
+    notes, coins = _purse(number)
+    paid = sum(notes) + sum(coins)
+    visit = Visit(abbr, card.customer, paid, before.count, meter_before=card.meter.insert(card.chip))
+    customer = Customer(world, card, notes, lambda words: _say(f"{abbr}: {words}"), coins)
     last = customer.visit()
     visit.seconds = customer.seconds
     if not last.startswith("done"):
@@ -103,9 +111,9 @@ def _visit(world: World, card: CustomerCard, number: int, out: Path) -> Visit:
 def _call(world: World, meter: KeypadMeter, number: int, out: Path) -> Visit:
     """A visit without a card: the number, the digits, the meter's keypad."""
     abbr = meter.manifest.vendor.abbr
-    visit = Visit(abbr, meter.customer, sum(NOTES_FEN), 0)
-    notes, say = NOTES_FEN, lambda words: _say(f"{abbr}: {words}")
-    customer = Caller(world, None, notes, say, number=meter.customer)
+    notes, coins = _purse(number)
+    visit = Visit(abbr, meter.customer, sum(notes) + sum(coins), 0)
+    customer = Caller(world, None, notes, lambda words: _say(f"{abbr}: {words}"), coins, number=meter.customer)
     last = customer.visit()
     visit.seconds = customer.seconds
     if not last.startswith("done"):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from kiosk.devices.acceptor.simulator import CoinLook
 from kiosk.devices.acceptor.validator import Look, Phase
 
 if TYPE_CHECKING:
@@ -28,11 +29,17 @@ class Sight:
     torn: bool = False  # it died there under a write
     look: Look = field(default_factory=Look)
     slips: int = 0
+    coins: CoinLook = field(default_factory=CoinLook)
 
     @property
     def open(self) -> bool:
         """Whether the acceptor takes notes now."""
         return bool(self.look.open_for_fen)
+
+    @property
+    def slot_open(self) -> bool:
+        """Whether coins are taken now."""
+        return bool(self.coins.open_for_fen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +58,20 @@ def see(world: World) -> Sight:
     inserted = world.inserted
     card = next((n for n, each in enumerate(world.cards) if each is inserted), None)
     torn = card is not None and not world.slot.occupied
-    return Sight(world.kiosk.running, world.office.running, card, torn, world.look, len(world.papers()))
+    slips, coins = len(world.papers()), world.coin_look
+    return Sight(world.kiosk.running, world.office.running, card, torn, world.look, slips, coins)
 
 
-def handed_back(before: Look, now: Look) -> int:
+Cash = TypeVar("Cash", Look, CoinLook)
+
+
+def handed_back(before: Cash, now: Cash) -> int:
     """Fen that came back to the customer since."""
     return _more(before.handed_back, now.handed_back)
 
 
-def put_away(before: Look, now: Look) -> int:
-    """Fen that fell into the cash box since."""
+def put_away(before: Cash, now: Cash) -> int:
+    """Fen that fell into the box since."""
     return _more(before.box, now.box)
 
 
@@ -84,6 +95,7 @@ def news(before: Sight, now: Sight) -> list[News]:
     if now.torn and not before.torn:
         told.append(News("torn", card=now.card, tried="tear"))
     told += _money_news(before.look, now.look)
+    told += _coin_news(before.coins, now.coins)
     if now.slips > before.slips:
         told.append(News("slip", tried="buy"))
     return told
@@ -103,10 +115,17 @@ def _money_news(before: Look, now: Look) -> list[News]:
     return told
 
 
+def _coin_news(before: CoinLook, now: CoinLook) -> list[News]:
+    told = [News("coin", fen)] if (fen := put_away(before, now)) else []
+    if fen := handed_back(before, now):
+        told.append(News("coin-back", fen))
+    return told
+
+
 def advice(sight: Sight, *, paid: bool, waiting: bool) -> str:
     """What to do next: a key of ``now`` in the texts.
 
-    ``paid``: notes went in while this card was in. ``waiting``: a card outside holds what its meter has not taken.
+    ``paid``: money went in while this card was in. ``waiting``: a card outside holds what its meter has not taken.
     """
     if not sight.kiosk_on:
         return "plug"
@@ -118,6 +137,6 @@ def advice(sight: Sight, *, paid: bool, waiting: bool) -> str:
         return "meter" if waiting else "card"
     if sight.look.phase in MOVING:
         return "note"
-    if sight.open:
+    if sight.open or sight.slot_open:
         return "money"
     return "finish" if paid else "kiosk"

@@ -46,6 +46,7 @@ class Town:
     touch_port: int
     shots: Path  # pictures of the kiosk's screens
     reader: str = "pcsc"  # or "serial"
+    acceptor: str = "ccnet"  # the note acceptor's protocol
 
     @property
     def config(self) -> Path:
@@ -66,6 +67,11 @@ class Town:
     def acceptor_line(self) -> Path:
         """The note acceptor's serial line."""
         return self.folder / "lines" / "acceptor"
+
+    @property
+    def coins_line(self) -> Path:
+        """The coin acceptor's serial line."""
+        return self.folder / "lines" / "coins"
 
     @property
     def printer_line(self) -> Path:
@@ -93,10 +99,18 @@ class Town:
         return self.folder / "hq.vkey"
 
 
-def lay_out(folder: Path, vendors: Sequence[Path], shots: Path, changes: str = "", reader: str = "pcsc") -> Town:
+def lay_out(
+    folder: Path,
+    vendors: Sequence[Path],
+    shots: Path,
+    changes: str = "",
+    reader: str = "pcsc",
+    acceptor: str = "ccnet",
+) -> Town:
     """Lays the town out in ``folder``, or takes it up as it lies there (ports are new each time).
 
-    ``changes`` are lines added to kiosk.toml's [visit] table.
+    ``changes`` are lines added to kiosk.toml's [visit] table. Raises ConfigFault F-701 for an ``acceptor`` that the
+    kiosk does not speak with.
     """
     town = Town(
         folder.resolve(),
@@ -105,6 +119,7 @@ def lay_out(folder: Path, vendors: Sequence[Path], shots: Path, changes: str = "
         free_port(socket.SOCK_DGRAM),
         shots.resolve(),
         reader,
+        acceptor,
     )
     for part in (town.hq, town.kiosk, town.acceptor_line.parent, town.pcscd):
         part.mkdir(parents=True, exist_ok=True)
@@ -179,6 +194,10 @@ vendor_secrets_file = "vendor-secrets.toml"
 
 [acceptor]
 path = {json.dumps(str(town.acceptor_line))}
+protocol = {json.dumps(town.acceptor)}
+
+[coins]
+path = {json.dumps(str(town.coins_line))}
 
 [printer]
 path = {json.dumps(str(town.printer_line))}

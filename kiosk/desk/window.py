@@ -19,7 +19,7 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.modalview import ModalView
 
 from kiosk.desk.keypad_place import KeypadPlace
-from kiosk.desk.places import FADED, INKS, CardPlace, Hands, NoteButton, amount
+from kiosk.desk.places import COINS, FADED, INKS, CardPlace, CoinButton, Hands, NoteButton, amount
 from kiosk.desk.sight import JAMS, MOVING, TOLD_PHASES, TRIES, News, Sight, advice, handed_back, news, put_away, see
 from kiosk.model.texts import load_texts
 from kiosk.screens import widgets, wording
@@ -34,12 +34,14 @@ LOOK_S = 0.1
 WHY = 34  # letters of a fault that fit into a line
 TEAR_BYTES = 5  # how far into a write a card is pulled
 FORGED_FEN = 10_000
+PROTOCOLS = {"ccnet": "CCNET", "ssp": "SSP", "cctalk": "ccTalk", "id003": "ID003"}
 KV = (
     "places",
     "cards",
     "keypads",
     "tiles",
     "notes",
+    "coins",
     "desk",
     "money",
     "machines",
@@ -80,8 +82,9 @@ class Desk(BoxLayout):
     def __init__(self, world: World) -> None:
         self.world = world
         self._words = {language: load_texts(ASSETS / "text", "desk", language) for language in LANGUAGES}
+        self.protocols = f"{PROTOCOLS[world.town.acceptor]} · {PROTOCOLS['cctalk']}"  # of notes and of coins
         self._lines: deque[tuple[str, dict[str, object]]] = deque(maxlen=LINES)
-        self._paid = False  # notes went in while this card was in
+        self._paid = False  # money went in while this card was in
         self.hands, self.plug_hand, self.office_hand = (Hands(self._failed) for _ in range(3))
         super().__init__()
         self.places = [CardPlace(self, card, number) for number, card in enumerate(world.cards)]
@@ -93,6 +96,8 @@ class Desk(BoxLayout):
         for fen, ink in INKS.items():
             self._lay_note(fen, ink)
         self._lay_note(FORGED_FEN, FADED, forged=True)
+        for fen, metal in COINS.items():
+            self.ids.coins.add_widget(CoinButton(desk=self, fen=fen, metal=list(metal)))
         self.look()
 
     def _lay_note(self, fen: int, ink: tuple[float, ...], *, forged: bool = False) -> None:
@@ -146,11 +151,13 @@ class Desk(BoxLayout):
         before, now = self.sight, see(self.world)
         if before.card != now.card:
             self._paid = False
-        self._paid = self._paid or bool(put_away(before.look, now.look))
-        self.returned_fen = handed_back(before.look, now.look) or self.returned_fen
+        self._paid = self._paid or bool(put_away(before.look, now.look) or put_away(before.coins, now.coins))
+        back_fen = handed_back(before.look, now.look) + handed_back(before.coins, now.coins)
+        self.returned_fen = back_fen or self.returned_fen
         self.sight = now
         for each in news(before, now):
-            self._report(each)
+            if each.key != "open" or not self._paid:  # some machines close after each note
+                self._report(each)
         for place in self.places:
             place.inserted = now.card == place.number
             place.armed = place.armed and place.inserted
@@ -215,6 +222,13 @@ class Desk(BoxLayout):
         else:
             self.tell("closed")
 
+    def throw(self, fen: int) -> None:
+        """A coin into the slot; a closed one lets it roll through."""
+        if self.world.throw(fen):
+            self.returned_fen = 0
+        else:
+            self.tell("coin-closed")
+
     def mouth(self, language: str, sight: Sight) -> str:
         """The state of the acceptor in words."""
         phase = sight.look.phase
@@ -224,8 +238,15 @@ class Desk(BoxLayout):
 
     def counted(self, language: str, sight: Sight) -> str:
         """The cash box, counted by hand."""
-        pieces = " ".join(f"{fen // 100}×{count}" for fen, count in sight.look.box if count)
-        total = self.word(language, "money.box", amount=wording.money(sum(f * n for f, n in sight.look.box)))
+        return self._counted(language, "money.box", sight.look.box)
+
+    def counted_coins(self, language: str, sight: Sight) -> str:
+        """The coin box, counted by hand."""
+        return self._counted(language, "money.coin-box", sight.coins.box)
+
+    def _counted(self, language: str, key: str, box: tuple[tuple[int, int], ...]) -> str:
+        pieces = " ".join(f"{wording.yuan(fen)}×{count}" for fen, count in box if count)
+        total = self.word(language, key, amount=wording.money(sum(f * n for f, n in box)))
         return total + (self.word(language, "money.box-pieces", pieces=pieces) if pieces else "")
 
     def came_back(self, language: str, fen: int) -> str:

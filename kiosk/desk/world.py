@@ -18,8 +18,9 @@ from kiosk.desk.keypads import KeypadMeter, hang_up
 from kiosk.desk.programs import Program, wait_for_port
 from kiosk.desk.serial_slot import SerialSlot
 from kiosk.desk.town import Town
-from kiosk.devices.acceptor.ccnet.voice import CcnetVoice
-from kiosk.devices.acceptor.simulator import AcceptorSimulator
+from kiosk.devices.acceptor.coins import CoinMachine
+from kiosk.devices.acceptor.protocols import COIN_PROTOCOLS, NOTE_PROTOCOLS
+from kiosk.devices.acceptor.simulator import AcceptorSimulator, CoinLook, CoinSimulator
 from kiosk.devices.acceptor.validator import Look, Validator
 from kiosk.devices.link import PtyLine
 from kiosk.devices.printer.simulator import PrinterSimulator
@@ -60,7 +61,7 @@ class World:
         validator: Validator | None = None,
     ) -> None:
         self.town, self._tell = town, tell
-        self.look = Look()
+        self.look, self.coin_look = Look(), CoinLook()
         self._changed = threading.Condition()  # before the simulators, which call back as soon as they are switched on
         environment = {"SDL_VIDEODRIVER": "offscreen"} if offscreen else {}
         self.office = Program(
@@ -75,9 +76,12 @@ class World:
             self.slot = SerialSlot(town.reader_line)
         self.printer_line = PtyLine(town.printer_line)
         self.printer = PrinterSimulator(self.printer_line, town.folder / "paper", self._paper)
+        make_voice = NOTE_PROTOCOLS[town.acceptor].make_voice
         self.acceptor = AcceptorSimulator(
-            town.acceptor_line, validator or Validator(), CcnetVoice, on_change=self._notes_changed
+            town.acceptor_line, validator or Validator(), make_voice, on_change=self._notes_changed
         )
+        make_voice_of_coins = COIN_PROTOCOLS["cctalk"].make_voice
+        self.coins = CoinSimulator(town.coins_line, CoinMachine(), make_voice_of_coins, on_change=self._coins_changed)
         self.finger = Finger("127.0.0.1", town.touch_port)
         self.cards: list[CustomerCard] = []
         self.keypads: list[KeypadMeter] = []
@@ -106,6 +110,7 @@ class World:
         if isinstance(self.slot, SerialSlot):
             self.slot.close()
         self.acceptor.close()
+        self.coins.close()
         self.printer.stop()
         self.printer_line.close()
         self.pcscd.close()
@@ -144,9 +149,15 @@ class World:
         """A note into the acceptor's mouth; False when it does not open."""
         return self.acceptor.feed(fen) if genuine else self.acceptor.feed_forged(fen)
 
+    def throw(self, fen: int) -> bool:
+        """A coin into the slot; False when it is closed, and the coin comes back."""
+        was_open = fen in self.coin_look.open_for_fen
+        self.coins.feed(fen)
+        return was_open
+
     def box_fen(self) -> int:
-        """What is in the cash box, counted by hand."""
-        return sum(fen * pieces for fen, pieces in self.acceptor.look.box)
+        """What is in the boxes for notes and coins, counted by hand."""
+        return sum(fen * pieces for fen, pieces in (*self.acceptor.look.box, *self.coins.look.box))
 
     def papers(self) -> tuple[Path, ...]:
         """The slips, oldest first."""
@@ -171,6 +182,12 @@ class World:
             self.look = look
             self._changed.notify_all()
         self._tell(f"acceptor: {look.phase.name.lower()}")
+
+    def _coins_changed(self, look: CoinLook) -> None:
+        with self._changed:
+            self.coin_look = look
+            self._changed.notify_all()
+        self._tell("coins move")
 
     def _paper(self, path: Path) -> None:
         with self._changed:

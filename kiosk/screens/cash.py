@@ -25,17 +25,26 @@ class Cash(Page):
 
     def render(self, view: SaleView) -> None:
         """The total is the largest thing on the screen."""
-        self.title = self.say("moving") if view.moving else self.say("title")
+        self.title = self.say("moving" if view.moving else "title-coins" if self.facts.coins_fen else "title")
         self.paid, self.buys = wording.money(view.paid_fen), self.energy(view.buys_centi_kwh)
         room = wording.money(view.room_fen)
         self.limit = self.say("limit", limit=wording.money(view.limit_fen), room=room)
         self.share = min(1.0, view.paid_fen / view.limit_fen) if view.limit_fen else 0.0
-        taken = [fen for fen in self.facts.denominations_fen if fen <= view.room_fen]
-        self.accepts = self.say("accepts", notes=wording.notes(taken)) if taken else ""
+        self.accepts = self._taken(view.room_fen)
         down = self._closed(view) if view.code else ""
         told = [words for words in (self.notice(view), down) if words]
         self.alarm = bool(told)
         self.advice = "\n".join(told) or self.say("no-change")
+
+    def _taken(self, room_fen: int) -> str:
+        """What still fits; coins all or none, for one that rolls cannot be told from another."""
+        notes = wording.notes([fen for fen in self.facts.denominations_fen if fen <= room_fen])
+        coins = wording.notes(self.facts.coins_fen) if max(self.facts.coins_fen, default=0) <= room_fen else ""
+        if notes and coins:
+            return self.say("accepts-coins", notes=notes, coins=coins)
+        if coins:
+            return self.say("only-coins", coins=coins)
+        return self.say("accepts", notes=notes) if notes else ""
 
     def _closed(self, view: SaleView) -> str:
         """Why no note is taken, and what becomes of the money."""

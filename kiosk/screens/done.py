@@ -28,7 +28,8 @@ class Done(Page):
 
     def render(self, view: SaleView) -> None:
         """The figures of the closed sale."""
-        waiting = view.owed_fen > 0 and not view.voucher
+        owes = view.owed_fen > 0 and not view.voucher
+        waiting = owes and not (view.why == "done" and view.written_fen)  # else a coin came late; the rest is written
         self.icon = "look" if waiting else "keys" if view.token else "tick"
         self.colour = AMBER if waiting else GREEN
         made = "" if waiting else view.token
@@ -51,7 +52,7 @@ class Done(Page):
         self.figure_size = 72 if not self.long else 40 if "-\n" in self.figure else 64
         sentences = [self.explained("what", view.code) if view.why == "owed" else ""]
         if made:
-            sentences += [f"{paid} · {energy}", self.say("take-token")]
+            sentences += [f"{paid} · {energy}", *([] if owes else [self.say("take-token")])]
         elif view.voucher:
             sentences.append(self.say("voucher-token" if view.keypad else "voucher"))
         elif waiting:
@@ -59,7 +60,9 @@ class Done(Page):
             sentences.append(self.say(key, owed=wording.money(view.owed_fen)))
         else:
             sentences.append(self.say("take"))
-        if view.may_voucher:
+        if owes and not waiting:
+            sentences.append(self.say("owed-token" if view.keypad else "owed", owed=wording.money(view.owed_fen)))
+        if view.may_voucher and not (owes and made):  # with digits and a debt there is room for the button only
             sentences.append(self.say("voucher-offer"))
         if view.lost_fen:
             sentences.append(self.say("lost", lost=wording.money(view.lost_fen)))

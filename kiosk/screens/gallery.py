@@ -24,7 +24,7 @@ def main(folder: Path) -> int:
     words = {language: load_texts(ASSETS / "text", "screens", language) for language in LANGUAGES}
     operator = {"zh-CN": "示范电力公司", "en": "Example Power"}
     place = {"zh-CN": "一号楼大厅 · 终端 0007", "en": "Building 1 · Kiosk 0007"}
-    facts = Facts(operator, place, "95598", (500, 1000, 2000, 5000, 10_000), words)
+    facts = Facts(operator, place, "95598", (500, 1000, 2000, 5000, 10_000), words, (50, 100))
     clock = SystemClock()
     folder.mkdir(parents=True, exist_ok=True)
     EventLoop.ensure_window()

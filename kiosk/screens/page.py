@@ -24,6 +24,7 @@ class Facts:
     phone: str
     denominations_fen: tuple[int, ...]
     words: Mapping[str, Texts]  # by language
+    coins_fen: tuple[int, ...] = ()  # none: there is no coin acceptor
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ def samples(language: str, now_ms: int) -> Iterator[tuple[str, SaleView]]:
     yield "done-found", replace(written, why="found", slip=True)
     yield "done-without-slip", replace(written, slip_code="V-422")
     yield from _owed(done)
+    yield "done-coin-late", replace(written, owed_fen=100, slip=True, may_voucher=True)
     yield "done-lost", replace(written, lost_fen=5000, slip=True)
     for code in ("C-101", "C-102", "C-103", "C-104", "C-106", "C-108", "C-113", "C-114", "C-205", "D-301", "V-422"):
         yield f"refused-{code}", soon(SaleView(Screen.REFUSED, language, code=code, may_cancel=True))
@@ -126,5 +127,7 @@ def _without_a_card(
     yield "writing-keypad", replace(half, screen=Screen.WRITING, keypad=True)
     yield "done-keypad", replace(written, keypad=True, token=TOKEN, slip=True)
     yield "done-keypad-without-slip", replace(written, keypad=True, token=TOKEN[:12], slip_code="V-422")
+    late = replace(written, keypad=True, token=TOKEN, owed_fen=100, slip=True)
+    yield "done-keypad-coin-late", replace(late, may_voucher=True)
     owed = replace(done, keypad=True, why="owed", code="C-114", owed_fen=5000, slip=True)
     yield "done-keypad-owed", replace(owed, may_voucher=True)

@@ -29,8 +29,14 @@ def in_unit(vendor: Vendor, value: int, language: str) -> str:
 
 
 def notes(fen: Sequence[int]) -> str:
-    """``5、10、20`` as yuan."""
-    return " · ".join(str(each // 100) for each in sorted(fen))
+    """Notes or coins as yuan: ``5 · 10 · 20``, ``0.5 · 1``."""
+    return " · ".join(yuan(each) for each in sorted(fen))
+
+
+def yuan(fen: int) -> str:
+    """One note's or coin's value as it is written on it: ``5``, ``0.5``."""
+    whole, rest = divmod(fen, 100)
+    return f"{whole}.{rest:02d}".rstrip("0") if rest else str(whole)
 
 
 def day(civil: str) -> str:

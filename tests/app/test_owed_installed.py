@@ -2,7 +2,8 @@
 
 import pytest
 
-from kiosk.app.terminal import Terminal, _orders
+from kiosk.app.lists import orders_of
+from kiosk.app.terminal import Terminal
 from kiosk.billing.book import PriceBook
 from kiosk.billing.owed import OwedList, OwedRow, owed_note
 from kiosk.config import load_config
@@ -89,7 +90,7 @@ def test_a_version_is_recorded_once_and_an_older_one_refused(started):
     started.publish(5, ROW)
     owed, kinds = started.start()
     assert owed.rows == (ROW,) and kinds == ["terminal.started", "price.installed", "owed.installed"]
-    assert _orders(owed) == {("0001", "10086", "70001"): Bound(ROW.no, "420100", 5000, 8928, 7)}
+    assert orders_of(owed) == {("0001", "10086", "70001"): Bound(ROW.no, "420100", 5000, 8928, 7)}
     assert started.start()[1] == ["terminal.started"]
     started.publish(6)
     assert started.start() == (OwedList(6), ["terminal.started", "owed.installed"])

@@ -10,9 +10,9 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from kiosk.app.lists import load_owed
+from kiosk.app.lists import load_owed, orders_of
 from kiosk.app.slips import SlipPrinter
-from kiosk.app.terminal import ROOT, _orders
+from kiosk.app.terminal import ROOT
 from kiosk.billing.book import Price
 from kiosk.billing.owed import owed_note
 from kiosk.config import Terminal
@@ -206,7 +206,7 @@ def test_from_one_kiosk_over_head_office_onto_the_card_at_another(hq, tmp_path):
     (tmp_path / "prices.vkey").write_text(str(signer.vkey))
     taken, _ = load_owed(tmp_path / "owed.note", tmp_path / "owed.txt", tmp_path / "prices.vkey", 0)
 
-    b = Kiosk(tmp_path, "0008", card, _orders(taken).items())
+    b = Kiosk(tmp_path, "0008", card, orders_of(taken).items())
     enrol(store, str(b.signer.vkey), NOON)
     b.say(on.CardInserted(1))
     assert scanned(b.slip()).startswith("PK1:")

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
+from kiosk.devices.acceptor.simulator import CoinLook
 from kiosk.devices.acceptor.validator import Look, Phase
 from kiosk.model.card import CardKind, CardReading, PurchaseState, Unit
 
@@ -87,7 +88,7 @@ class PlayedWorld:
 
     def __init__(self):
         self.calls = []
-        self.town = SimpleNamespace(hq_port=51234)
+        self.town = SimpleNamespace(hq_port=51234, acceptor="ccnet")
         self.kiosk, self.office = PlayedProgram("kiosk", self.calls), PlayedProgram("office", self.calls)
         self.printer = Called("printer", self.calls)
         self.acceptor = Called("acceptor", self.calls, take_box=lambda: Counter({2000: 2}), jam=lambda: self.jams)
@@ -99,7 +100,7 @@ class PlayedWorld:
         ]
         self.keypads = []
         self.inserted = None
-        self.look = Look(phase=Phase.DISABLED)
+        self.look, self.coin_look = Look(phase=Phase.DISABLED), CoinLook(powered=True)
         self.slips = []
         self.takes_notes = self.jams = True
 
@@ -121,11 +122,18 @@ class PlayedWorld:
         self.calls.append(("feed", fen, genuine))
         return self.takes_notes
 
+    def throw(self, fen):
+        self.calls.append(("throw", fen))
+        return fen in self.coin_look.open_for_fen
+
     def papers(self):
         return tuple(self.slips)
 
     def becomes(self, **changes):
         self.look = replace(self.look, **changes)
+
+    def coins_become(self, **changes):
+        self.coin_look = replace(self.coin_look, **changes)
 
 
 def settle(desk):

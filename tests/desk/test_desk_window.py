@@ -163,6 +163,59 @@ def test_the_last_note_is_forged(desk, world):
     assert note.under == "forged"
 
 
+@pytest.mark.parametrize(("nth", "fen", "chinese", "english"), [(0, 50, "5 角", "¥0.5"), (1, 100, "1 元", "¥1")])
+def test_a_coin_is_thrown_in(desk, world, nth, fen, chinese, english):
+    world.coins_become(open_for_fen=frozenset((50, 100)))
+    coin = desk.ids.coins.children[::-1][nth]
+    assert coin.children[0].text == chinese
+    tap(desk, coin)
+    assert world.calls == [("throw", fen)] and desk.happened == "" and desk.sight.slot_open
+    desk.switch_language()
+    assert coin.children[0].text == english
+
+
+def test_a_coin_falls_and_there_is_another(desk, world):
+    from kivy.base import EventLoop
+
+    coin = desk.ids.coins.children[0]
+    depths = []
+    coin.bind(depth=lambda _, depth: depths.append(depth))
+    tap(desk, coin)
+    while not depths or depths[-1] > 0:
+        EventLoop.idle()
+    assert max(depths) == 1.0
+
+
+def test_a_closed_slot_says_so_and_the_coin_is_shown_to_come_back(desk, world):
+    tap(desk, desk.ids.coins.children[0])
+    world.coins_become(handed_back=((100, 1),))
+    settle(desk)
+    told = [desk.word("zh-CN", "news.coin-back", amount="¥1"), desk.word("zh-CN", "news.coin-closed")]
+    assert desk.happened.split("\n") == told and "退回：¥1" in [w.text for w in labels(desk)]
+
+
+def test_the_coin_box_is_counted_by_hand(desk, world):
+    world.coins_become(box=((50, 3), (100, 2)))
+    settle(desk)
+    assert desk.counted_coins("en", desk.sight) == "Coin box: ¥3.50 (0.5×3 1×2)"
+    assert desk.word("zh-CN", "news.coin", amount="¥3.50") in desk.happened
+
+
+def test_a_mouth_that_closes_after_each_note_is_told_to_open_once(desk, world):
+    world.kiosk.start()
+    world.insert(world.cards[0])
+    for box in ((), ((2000, 1),)):
+        world.becomes(phase=Phase.DISABLED, open_for_fen=frozenset(), box=box)
+        settle(desk)
+        world.becomes(phase=Phase.IDLE, open_for_fen=OPEN)
+        settle(desk)
+    assert desk.happened.count(desk.word("zh-CN", "news.open")) == 1
+
+
+def test_the_protocols_stand_beside_the_money(desk):
+    assert "CCNET · ccTalk" in [w.text for w in labels(desk)]
+
+
 def test_a_closed_mouth_says_so(desk, world):
     world.takes_notes = False
     tap(desk, desk.ids.notes.children[-1])
@@ -265,6 +318,7 @@ def states(world, desk):
     yield "money"
     pieces = tuple((fen, 20) for fen in sorted(OPEN))
     world.becomes(phase=Phase.STACKING, open_for_fen=frozenset(), box=pieces, handed_back=((10_000, 3),))
+    world.coins_become(box=((50, 20), (100, 20)), handed_back=((100, 1),))
     world.slips.append(Path("none.png"))
     yield "note"
     desk.take_box()
@@ -283,7 +337,7 @@ def states(world, desk):
         place.into_meter()
     yield "meters"
     world.becomes(phase=Phase.DISABLED)
-    for line in ("armed", "closed", "no-jam", "cover-close", "tear-off", "phase-jam_in_validator"):
+    for line in ("armed", "closed", "no-jam", "coin-closed", "cover-close", "tear-off", "phase-jam_in_validator"):
         desk.tell(line, bytes=5)
     yield "lines"
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kiosk.desk.sight import News, Sight, advice, news
+from kiosk.devices.acceptor.simulator import CoinLook
 from kiosk.devices.acceptor.validator import Look, Phase
 
 ON = Sight(kiosk_on=True, office_on=True, look=Look(phase=Phase.DISABLED))
@@ -23,6 +24,12 @@ def test_notes_are_counted_from_box_and_mouth_even_when_several_moved_between_tw
     before = seen(box=((2000, 1),), handed_back=((500, 1),))
     now = seen(box=((1000, 1), (2000, 2)), handed_back=((500, 2),))
     assert news(before, now) == [News("stacked", 3000), News("returned", 500)]
+
+
+def test_coins_are_counted_from_their_box_and_the_tray():
+    before = replace(OPEN, coins=CoinLook(box=((100, 2),), handed_back=((50, 1),)))
+    now = replace(OPEN, coins=CoinLook(box=((50, 1), (100, 3)), handed_back=((50, 2),)))
+    assert news(before, now) == [News("coin", 150), News("coin-back", 50)]
 
 
 def test_an_emptied_box_is_no_note_that_came():
@@ -64,6 +71,7 @@ def test_the_plug_counts_as_tried_only_in_mid_sale():
         (replace(ON, card=1), False, False, "kiosk"),
         (OPEN, False, False, "money"),
         (OPEN, True, False, "money"),
+        (replace(ON, card=0, coins=CoinLook(open_for_fen=frozenset((50, 100)))), True, False, "money"),
         (seen(phase=Phase.ACCEPTING, open_for_fen=frozenset()), False, False, "note"),
         (replace(ON, card=1), True, False, "finish"),
         (seen(phase=Phase.JAM_IN_STACKER), True, False, "jam"),

@@ -7,8 +7,8 @@ def stage(tmp_path):
     """Makes a world with these vendors' cards, head office open, and the kiosk's power in hand."""
     opened = []
 
-    def make(*folders, changes="", office=True, others=(), reader="pcsc"):
-        world = set_up(tmp_path, folders, changes, others, reader)
+    def make(*folders, changes="", office=True, others=(), reader="pcsc", acceptor="ccnet"):
+        world = set_up(tmp_path, folders, changes, others, reader, acceptor)
         opened.append(world)
         world.__enter__()
         if office:

@@ -32,6 +32,7 @@ def shown(words):
         "95598",
         (500, 1000, 2000, 5000, 10_000),
         words,
+        (50, 100),
     )
     frame = Frame(facts, posted.append, SystemClock())
     Window.add_widget(frame)

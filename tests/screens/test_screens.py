@@ -116,6 +116,41 @@ def test_why_no_note_is_taken_and_what_becomes_of_the_money_stand_under_it(shown
     assert words[language].text("notice.note-lost") in frame.ids.stage.children[0].advice.replace("\u00a0", " ")
 
 
+@pytest.mark.parametrize(
+    ("room_fen", "chinese", "english"),
+    [
+        (1000, "收 5 · 10 元\n硬币 0.5 · 1 元", "Takes 5 · 10\nCoins of 0.5 · 1 yuan"),
+        (400, "收硬币 0.5 · 1 元", "Takes coins of 0.5 · 1 yuan"),
+        (50, "", ""),  # one that rolls cannot be told from another
+    ],
+)
+def test_the_notes_and_coins_that_still_fit_are_named(shown, room_fen, chinese, english):
+    frame, _, draw = shown
+    for language, told in zip(LANGUAGES, (chinese, english), strict=True):
+        draw(replace(BY_NAME[language, "cash-half"], room_fen=room_fen))
+        assert frame.ids.stage.children[0].accepts.replace("\u00a0", " ") == told
+
+
+def test_a_kiosk_without_a_coin_acceptor_names_notes_only(shown, words):
+    frame, _, draw = shown
+    for name, key in (("attract", "attract.notes"), ("cash-half", "cash.accepts")):
+        draw(BY_NAME["en", name])
+        page = frame.ids.stage.children[0]
+        before, page.facts = page.facts, replace(page.facts, coins_fen=())
+        page.show(BY_NAME["en", name])
+        page.facts = before
+        notes = "5 · 10 · 20 · 50 · 100" if name == "attract" else "5 · 10 · 20 · 50"
+        assert words["en"].text(key, notes=notes) in [label.text for label in labels(frame)]
+
+
+def test_a_coin_that_came_late_hides_neither_the_credit_nor_the_digits(shown, words):
+    frame, _, draw = shown
+    for name, seen in (("done-coin-late", "¥50"), ("done-keypad-coin-late", "2371")):
+        draw(BY_NAME["zh-CN", name])
+        page = frame.ids.stage.children[0]
+        assert seen in page.figure and "¥1。" in page.text, name
+
+
 def test_the_words_beside_a_picture_are_those_on_the_screen(shown, words):
     from kiosk.screens.shots import words_shown
 

@@ -183,11 +183,11 @@ class AcceptorSimulator(Simulator[Validator, V, Look]):
 class CoinLook:
     """What one sees of a coin acceptor; (fen, pieces) in the box and in the tray."""
 
-    powered: bool
-    open_for_fen: frozenset[int]
-    box: tuple[tuple[int, int], ...]
-    handed_back: tuple[tuple[int, int], ...]
-    jammed: bool
+    powered: bool = False
+    open_for_fen: frozenset[int] = frozenset()
+    box: tuple[tuple[int, int], ...] = ()
+    handed_back: tuple[tuple[int, int], ...] = ()
+    jammed: bool = False
 
 
 def _look_at_coins(machine: CoinMachine) -> CoinLook:

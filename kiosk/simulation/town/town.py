@@ -30,6 +30,7 @@ CUSTOMERS_A_VENDOR = 2
 NOTE_MAX_FEN, COIN_MAX_FEN = 10_000, 100
 PAUSE_MS = 3_000
 CALM_MS = 60_000  # in which every device comes to rest
+GOODBYE_MS = 10_000  # after a visit in which nothing goes wrong
 SYNC_MS = 300_000
 
 
@@ -113,8 +114,8 @@ class Town:
     def _tick(self, latest_ms: int = 1 << 60) -> None:
         due = [station.due_ms() for station in self.stations] + [at for at, _ in self._visits]
         self.clock.now_ms = self.chance.now_ms = max(self.clock.now_ms, min(*due, latest_ms))
-        for station in self.stations:
-            if station.due_ms() <= self.clock.now_ms:
+        for station, at in zip(self.stations, due, strict=False):
+            if at <= self.clock.now_ms:
                 station.play()
                 self._still_holds(station)
         self._visits = [next_ for at, visit in self._visits if (next_ := self._think(at, visit)) is not None]
@@ -174,14 +175,14 @@ class Town:
         self.chance.calm()
         self._until(self.clock.now_ms + CALM_MS)
         self._all_come_by()
-        self._until(self.clock.now_ms + SYNC_MS)
+        self._until_told()
         if self.desk.settle(to_cards=True):
             for station in self.stations:
                 station.bring(self.desk.new_list())
                 station.restart()
             self._until(self.clock.now_ms + CALM_MS)
             self._all_come_by()
-            self._until(self.clock.now_ms + SYNC_MS)
+            self._until_told()
         self.desk.settle(to_cards=False)
 
     def _all_come_by(self) -> None:
@@ -194,7 +195,16 @@ class Town:
                     self._visits.append((self.clock.now_ms + PAUSE_MS, visit))
                     while self._visits:
                         self._tick()
-                    self._until(self.clock.now_ms + CALM_MS)
+                    self._until(self.clock.now_ms + GOODBYE_MS)
+
+    def _until_told(self) -> None:
+        """Until head office has every entry; for a while at most."""
+        end_ms = self.clock.now_ms + SYNC_MS
+        while self.clock.now_ms < end_ms and not all(map(self._is_told, self.stations)):
+            self._until(self.clock.now_ms + 5_000)
+
+    def _is_told(self, station: Station) -> bool:
+        return station.life is not None and station.life.journal.size == self.office.size(station.origin)
 
     def _until(self, end_ms: int) -> None:
         while self.clock.now_ms < end_ms:

@@ -35,7 +35,7 @@ def test_a_purchase_reads_from_what_to_whom_to_ask():
         "Price: 0.6200 yuan/kWh",
         "Purchase count: 13",
         "Left in the meter: 35.20",
-        "Notes: ¥50×1  ¥20×2  ¥10×1",
+        "Put in: ¥50×1  ¥20×2  ¥10×1",
         "Cash received: ¥100.00",
         "Now put the card into your meter.",
         "Help: 400-800-9558",
@@ -77,7 +77,7 @@ def test_a_voucher_has_a_title_of_its_own_its_number_and_no_sum_of_notes():
     assert {"Electricity: 80.64 kWh", "Customer no.: 0420 0012 3456", "Help: 400-800-9558"} <= set(lines)
     assert any("redeems this voucher for ¥50.00, once" in line for line in lines)
     assert lines[-1] == "Our office scans this code"
-    assert not any(line.startswith(("Notes", "Cash", "Still owed", "Sale no.", "Written")) for line in lines)
+    assert not any(line.startswith(("Put in", "Cash", "Still owed", "Sale no.", "Written")) for line in lines)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

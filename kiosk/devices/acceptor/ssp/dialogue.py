@@ -230,7 +230,7 @@ class Dialogue:
         elif question[0] == wire.SERIAL and self._greeting.exchanged:
             self._pending.forget()
         elif self._drained and not self._greeting.questions:
-            self._ask_ms, self._fault = now_ms, ""
+            self._ask_ms, self._fault = now_ms + self._settings.poll_ms, ""
             return [self._say_up(now_ms), *self._faults()]
         return []
 
