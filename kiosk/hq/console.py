@@ -1,4 +1,4 @@
-"""The pages people at head office read, in 简体中文 or English: GET /, GET /vouchers; GET /days.csv.
+"""The pages people at head office read, in 简体中文 or English: GET /, /vouchers, /slips; GET /days.csv.
 
 They show; they change nothing.
 """
@@ -12,13 +12,16 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from kiosk.hq.booking import UTC_OFFSET_MS
 from kiosk.hq.reports import DayRow, Fleet, fleet
+from kiosk.hq.slips import check
 from kiosk.hq.store import Store
 from kiosk.hq.vouchers import sheet, standings
 from kiosk.model.clock import Clock
@@ -28,6 +31,7 @@ HERE = Path(__file__).parent
 LANGUAGES = ("zh-CN", "en")
 PERIODS = (7, 14, 31)
 PERIOD = 14
+FORM_BYTES_MAX = 16_384
 
 ZONE = timezone(timedelta(milliseconds=UTC_OFFSET_MS))
 HOUR_MS = 3_600_000
@@ -35,7 +39,7 @@ LAST_MS = 253_370_764_800_000  # the year 9999: later times are a claim nobody c
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Vary": "Accept-Language",
@@ -59,7 +63,7 @@ class Bar:
 def router(store: Store, clock: Clock, silent_after_ms: int) -> APIRouter:
     """The page's routes. Raises ConfigFault F-701 when a text is missing its form."""
     texts = {language: load_texts(HERE / "texts", "console", language) for language in LANGUAGES}
-    page, paper = _page("console.html"), _page("vouchers.html")
+    page, paper, slip = _page("console.html"), _page("vouchers.html"), _page("slips.html")
     routes = APIRouter()
 
     @routes.get("/", response_class=HTMLResponse)
@@ -81,6 +85,15 @@ def router(store: Store, clock: Clock, silent_after_ms: int) -> APIRouter:
         shown = sheet(standings(store))
         values = {"sheet": shown, "t": _translator(words), "now_ms": clock.utc_ms()}
         return HTMLResponse(paper.render(values, lang=words.language, other=other), headers=HEADERS)
+
+    @routes.api_route("/slips", methods=["GET", "POST"], response_class=HTMLResponse)
+    async def slips(request: Request, lang: str = "") -> Response:
+        words = texts[language_for(lang, request.headers.get("accept-language", ""))]
+        other = LANGUAGES[1 - LANGUAGES.index(words.language)]
+        text = await _pasted(request)
+        said = await run_in_threadpool(check, store, text) if text else None
+        values = {"said": said, "text": text, "t": _translator(words), "now_ms": clock.utc_ms()}
+        return HTMLResponse(slip.render(values, lang=words.language, other=other), headers=HEADERS)
 
     @routes.get("/days.csv")
     def table(request: Request, lang: str = "", days: int = PERIOD) -> Response:
@@ -185,6 +198,15 @@ def bars(days: tuple[DayRow, ...]) -> list[Bar]:
         left = round(step * place + step * 0.16, 1)
         drawn.append(Bar(left, CHART_HEIGHT - CHART_FOOT - height, round(step * 0.68, 1), height, row))
     return drawn
+
+
+async def _pasted(request: Request) -> str:
+    """The text of the page's one field, "" without; what is longer than any slip's is cut off."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part[: FORM_BYTES_MAX - len(body)]
+    sent = parse_qs(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=4)
+    return sent.get("text", [""])[0].strip("\r\n")
 
 
 def _translator(words: Texts) -> Any:
