@@ -31,7 +31,7 @@ from kiosk.sale.events import (
     TimerFired,
     UnclaimedPrinted,
 )
-from kiosk.sale.moves import Step, clock_of, notes_that_fit, open_sale, record, room_fen
+from kiosk.sale.moves import Step, clock_of, paying_on, record, room_fen
 from kiosk.sale.reconcile import Count, Row, Said, Verdict, row_of, verdict
 from kiosk.sale.state import Paying, Printing, Starting, State, Vouching
 
@@ -88,7 +88,7 @@ def coin_taken(state: State, event: CoinTaken, stamp: Stamp) -> Step:
         return state, (ConfirmNote("coins"),)
     coin = entries.coin_credited(state.books.open, stamp.fresh[:8], event.fen, event.mark)
     state, recorded = record(state, coin)
-    return state, (recorded, ConfirmNote("coins"), *_paying_on(state))
+    return state, (recorded, ConfirmNote("coins"), *paying_on(state))
 
 
 def events_lost(state: State, event: EventsLost, stamp: Stamp) -> Step:
@@ -107,7 +107,7 @@ def acceptor_up(state: State, event: AcceptorUp, stamp: Stamp) -> Step:
     if said is Said.NOTHING or (said is Said.OUT and row is None):
         if row is not None or state.surplus:
             return state, (*settle, SetTimer("note", state.rules.note_ms))
-        return state, (*settle, *(_paying_on(state) if state.phase == Paying() else ()))
+        return state, (*settle, *(paying_on(state) if state.phase == Paying() else ()))
     fen = event.fen or (row.fen if row else None)
     state, effects = _judge(state, said, fen, stamp, "power-up")
     if said is Said.IN_BOX and state.surplus:
@@ -183,14 +183,7 @@ def _judge(
     if found in (Verdict.REPEATED, Verdict.UNASSIGNED):
         return state, (recorded,)
     state = replace(state, notice="note-lost" if found is Verdict.LOST else state.notice)
-    return state, (recorded, StopTimer("note"), *_paying_on(state), *clock_of(state))
-
-
-def _paying_on(state: State) -> tuple[Effect, ...]:
-    """Takes what still fits, if cash is being taken."""
-    if not isinstance(state.phase, Paying) or state.phase.finishing or state.books.open is None:
-        return ()
-    return (notes_that_fit(state, open_sale(state)), *clock_of(state))
+    return state, (recorded, StopTimer("note"), *paying_on(state), *clock_of(state))
 
 
 def claim(state: State) -> Step:

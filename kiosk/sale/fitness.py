@@ -7,7 +7,7 @@ from dataclasses import replace
 from kiosk.sale import entries
 from kiosk.sale.effects import DisableNotes, Effect, ReturnNote, SetTimer
 from kiosk.sale.events import ClockStepped, DeviceDown, DeviceUp, FraudSeen, Stamp, TimerFired
-from kiosk.sale.moves import Step, clock_of, leave, notes_that_fit, open_sale, record
+from kiosk.sale.moves import Step, clock_of, leave, notes_that_fit, open_sale, paying_on, record
 from kiosk.sale.state import Amount, Idle, Paying, Refused, State
 
 FRAUD = "V-416"
@@ -15,6 +15,8 @@ FRAUD = "V-416"
 
 def device_down(state: State, event: DeviceDown, stamp: Stamp) -> Step:
     """A device cannot work; recorded once for each reason."""
+    if event.device == "coins":
+        return _coins(state, event.code)
     if state.down.get(event.device) == event.code:
         return state, ()
     state = replace(state, down={**state.down, event.device: event.code})
@@ -32,6 +34,8 @@ def device_down(state: State, event: DeviceDown, stamp: Stamp) -> Step:
 
 def device_up(state: State, event: DeviceUp, stamp: Stamp) -> Step:
     """A device works again; a card that was waiting is read."""
+    if event.device == "coins":
+        return _coins(state, None)
     if event.device not in state.down:
         return state, ()
     down = dict(state.down)
@@ -47,6 +51,18 @@ def device_up(state: State, event: DeviceUp, stamp: Stamp) -> Step:
         state, more = leave(replace(state, card=None))
         effects += more
     return state, effects
+
+
+def _coins(state: State, code: str | None) -> Step:
+    """A kiosk without its coin acceptor sells for notes; recorded, for who comes to mend it."""
+    known = state.no_coins
+    if known == code:
+        return state, ()
+    state = replace(state, no_coins=code)
+    if not code and not known:
+        return state, paying_on(state)
+    state, recorded = record(state, entries.device_down("coins", code) if code else entries.device_up("coins"))
+    return state, (recorded, *paying_on(state))
 
 
 def fraud_seen(state: State, event: FraudSeen, stamp: Stamp) -> Step:

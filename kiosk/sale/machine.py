@@ -89,7 +89,7 @@ def unrecorded(before: State, after: State, books: Books) -> State:
     which device is down, is so whether anybody writes it down or not.
     """
     card = before.card if before.session == after.session else None
-    return replace(before, books=books, session=after.session, card=card, down=after.down)
+    return replace(before, books=books, session=after.session, card=card, down=after.down, no_coins=after.no_coins)
 
 
 def record_failed(state: State, event: RecordFailed, stamp: Stamp) -> Step:
@@ -145,9 +145,8 @@ def _resume_token(state: State, sale: Sale) -> Step:
 
 def start(state: State) -> Step:
     """The first step after the books have been folded: devices have not reported yet."""
-    devices = (*DEVICES, "coins") if state.rules.coins_fen else DEVICES
-    down = dict.fromkeys(devices, "") | dict(state.down)
-    state = replace(state, phase=Starting(), down=down)
+    down = dict.fromkeys(DEVICES, "") | dict(state.down)
+    state = replace(state, phase=Starting(), down=down, no_coins="" if state.rules.coins_fen else None)
     if state.books.note is not None:
         return state, (SetTimer("note-last", state.rules.jam_ms),)
     return resume(state)

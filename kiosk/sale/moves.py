@@ -61,11 +61,18 @@ def room_fen(state: State, sale: Sale) -> int:
 def notes_that_fit(state: State, sale: Sale) -> EnableNotes:
     """Take the notes and coins that do not pass the limit; none while something keeps us from taking cash."""
     room = 0 if state.down else room_fen(state, sale)
-    notes, coins = state.rules.denominations_fen, state.rules.coins_fen
+    notes, coins = state.rules.denominations_fen, state.rules.coins_fen if state.no_coins is None else ()
     return EnableNotes(
         frozenset(fen for fen in notes if fen <= room),
         frozenset(coins) if coins and max(coins) <= room else frozenset(),  # one that rolls cannot be told from another
     )
+
+
+def paying_on(state: State) -> tuple[Effect, ...]:
+    """Takes what still fits, if cash is being taken."""
+    if not isinstance(state.phase, Paying) or state.phase.finishing or state.books.open is None:
+        return ()
+    return (notes_that_fit(state, open_sale(state)), *clock_of(state))
 
 
 def leave(state: State) -> Step:

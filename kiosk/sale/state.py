@@ -360,6 +360,7 @@ class State:
     session: int | None = None  # a card lies in the slot
     card: Card | None = None  # and this is what it says
     down: Mapping[str, str] = field(default_factory=dict)  # device → code of what keeps us from taking cash
+    no_coins: str | None = None  # why the coin acceptor takes none, "" while it has not spoken; notes go on without it
     language: str = "zh-CN"
     notice: str = ""  # key of a sentence the screen shows for the moment
     acceptor_spoke: bool = False  # since start, or since it was last silent

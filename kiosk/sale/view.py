@@ -60,6 +60,7 @@ class SaleView:
     notice: str = ""  # key of a sentence for the moment: over-limit, note-rejected, note-returned, other-card …
     code: str = ""  # of kiosk.model.codes: why refused, blocked, out of service, owed, or without a slip
     down: Mapping[str, str] = field(default_factory=dict)
+    takes_coins: bool = True  # if the kiosk has a place for them
     vendor: Vendor | None = None
     reading: CardReading | None = None
     price: Price | None = None
@@ -105,6 +106,7 @@ def _base(state: State, screen: Screen, **more: object) -> SaleView:
         state.language,
         notice=state.notice,
         down=state.down,
+        takes_coins=state.no_coins is None,
         vendor=card.vendor if card else None,
         reading=card.reading if card else None,
         price=card.price if card else None,

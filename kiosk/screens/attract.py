@@ -29,7 +29,7 @@ class Attract(Page):
     def render(self, view: SaleView) -> None:
         """The same words for everyone."""
         self.title, self.line, self.start = self.say("title"), self.say("line"), self.say("start")
-        notes, coins = wording.notes(self.facts.denominations_fen), wording.notes(self.facts.coins_fen)
+        notes, coins = wording.notes(self.facts.denominations_fen), wording.notes(self.coins(view))
         self.notes = self.say("notes-coins", notes=notes, coins=coins) if coins else self.say("notes", notes=notes)
         self.other = self.other_language().text
         self.tight = view.may_enter_number

@@ -25,21 +25,22 @@ class Cash(Page):
 
     def render(self, view: SaleView) -> None:
         """The total is the largest thing on the screen."""
-        self.title = self.say("moving" if view.moving else "title-coins" if self.facts.coins_fen else "title")
+        self.title = self.say("moving" if view.moving else "title-coins" if self.coins(view) else "title")
         self.paid, self.buys = wording.money(view.paid_fen), self.energy(view.buys_centi_kwh)
         room = wording.money(view.room_fen)
         self.limit = self.say("limit", limit=wording.money(view.limit_fen), room=room)
         self.share = min(1.0, view.paid_fen / view.limit_fen) if view.limit_fen else 0.0
-        self.accepts = self._taken(view.room_fen)
+        self.accepts = self._taken(view)
         down = self._closed(view) if view.code else ""
         told = [words for words in (self.notice(view), down) if words]
         self.alarm = bool(told)
         self.advice = "\n".join(told) or self.say("no-change")
 
-    def _taken(self, room_fen: int) -> str:
+    def _taken(self, view: SaleView) -> str:
         """What still fits; coins all or none, for one that rolls cannot be told from another."""
-        notes = wording.notes([fen for fen in self.facts.denominations_fen if fen <= room_fen])
-        coins = wording.notes(self.facts.coins_fen) if max(self.facts.coins_fen, default=0) <= room_fen else ""
+        notes = wording.notes([fen for fen in self.facts.denominations_fen if fen <= view.room_fen])
+        thrown = self.coins(view)
+        coins = wording.notes(thrown) if max(thrown, default=0) <= view.room_fen else ""
         if notes and coins:
             return self.say("accepts-coins", notes=notes, coins=coins)
         if coins:

@@ -86,6 +86,10 @@ class Page(BoxLayout):
         # Kivy breaks lines at spaces first, which tears Chinese sentences before a figure.
         return text.replace(" ", "\u00a0") if self.language == "zh-CN" else text
 
+    def coins(self, view: SaleView) -> tuple[int, ...]:
+        """The coins that can be thrown in now; none without a coin acceptor, or while it is out of order."""
+        return self.facts.coins_fen if view.takes_coins else ()
+
     def energy(self, centi_kwh: int) -> str:
         """Energy in the page's language."""
         return wording.energy(centi_kwh, self.language)

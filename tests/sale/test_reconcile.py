@@ -12,6 +12,7 @@ from kiosk.sale import events as on
 from kiosk.sale.books import fold
 from kiosk.sale.reconcile import TABLE, Count, Row, Said, Verdict, row_of, verdict
 from kiosk.sale.state import Books, NoteRow, Rules
+from kiosk.sale.view import view
 
 NOTE = bytes(8)
 
@@ -218,9 +219,24 @@ def test_a_coin_too_little_to_be_written_is_owed_and_goes_with_the_next_purchase
     assert world.balance("cash:box") == 1050 == -world.balance("sold:")
 
 
-def test_a_kiosk_with_coins_waits_for_its_coin_acceptor():
-    world = World(COINS)
-    assert "coins" in world.state.down and world.phase != "Reading"
+def test_a_kiosk_whose_coin_acceptor_has_not_spoken_sells_for_notes():
+    world = World(COINS).insert().say(on.Continue(), on.ChooseAmount(2000))
+    assert world.coins_enabled == frozenset() and 1000 in world.enabled and not view(world.state).takes_coins
+    world.say(on.DeviceUp("coins"))
+    assert world.coins_enabled == {50, 100} and view(world.state).takes_coins
+    assert "device.up" not in [entry.kind for entry in world.entries], "nothing was down"
+
+
+def test_a_coin_acceptor_that_fails_in_a_visit_closes_the_coins_only_and_is_told():
+    world = coin_sale().say(on.CoinTaken(100, mark=Mark("C7", 1)), on.DeviceDown("coins", "V-419"))
+    world.say(on.DeviceDown("coins", "V-419"))
+    assert world.coins_enabled == frozenset() and 1000 in world.enabled
+    world.feed(1000).say(on.DeviceUp("coins"))
+    assert world.coins_enabled == {50, 100}
+    told = [(entry.kind, entry.data.get("code")) for entry in world.entries if entry.kind.startswith("device.")]
+    assert told == [("device.down", "V-419"), ("device.up", None)]
+    world.say(on.Finish())
+    assert -world.balance("sold:") == 1100
 
 
 def test_lost_events_and_another_device_are_told_to_people_and_the_selling_goes_on():
