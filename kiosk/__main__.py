@@ -13,22 +13,28 @@ USAGE = """usage: python -m kiosk PROGRAM …
   card     staff's work on a card             人工办卡：开户、补卡、清零、冲正…
   demo     head office, kiosk and desk        演示：总部、终端、操作台
   matters  the attendant's list               待办事项
-  ledger   verify, export, totals             账本：校验、导出、合计
+  ledger   verify, export, closings, outages  账本：校验、导出、合计、结账、停用
   receipt  verify a slip's code               校验凭条
   driver   begin or check a vendor's folder   新建、检验厂家驱动
   simulate whole towns in simulated time      全镇模拟（故障注入）
   powercuts  the plug pulled below SQLite     拔电试验（磁盘层）
   hq       head office                        总部
   sync     the uplink (started by run)        上传（由 run 启动）
+  sync status  how far, what is wrong         上传进度、故障
+  sync round FOLDER  records on a stick       U盘携带记录
 
 `python -m kiosk PROGRAM --help` tells more.
 """
 
 
 def _terminal(name: str, rest: Sequence[str]) -> int:
+    if name == "enrol":
+        from kiosk.app import enrol_command  # noqa: PLC0415
+
+        return enrol_command.main(rest)
     from kiosk.app import command  # noqa: PLC0415
 
-    return {"run": command.run, "enrol": command.enrol}[name](rest)
+    return command.run(rest)
 
 
 def _card(_: str, rest: Sequence[str]) -> int:
@@ -92,6 +98,14 @@ def _hq(name: str, rest: Sequence[str]) -> int:
 
 
 def _sync(name: str, rest: Sequence[str]) -> int:
+    if rest[:1] == ["status"]:
+        from kiosk.app import contact  # noqa: PLC0415
+
+        return contact.main(rest[1:])
+    if rest and not rest[0].startswith("-"):
+        from kiosk.app import stick  # noqa: PLC0415
+
+        return stick.main(rest)
     from kiosk.sync import command  # noqa: PLC0415
 
     return _parsed(command.add_parsers, name, rest)

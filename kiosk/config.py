@@ -19,10 +19,12 @@ from typing import Any
 
 from kiosk.devices.acceptor.protocols import COIN_PROTOCOLS, NOTE_PROTOCOLS
 from kiosk.devices.reader.commands import Choices
+from kiosk.ledger.hardware.settings import KEPT, ChipSettings, TokenSettings
 from kiosk.model.errors import ConfigFault
 
 BAUDS = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 LABEL = r"[a-z0-9][a-z0-9-]{0,31}"
+KEEP_DAYS_MIN = 30  # longer than head office goes without a backup
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Keys:
 
     passphrase_file: Path  # opens the ledger's signing key
     vendor_secrets_file: Path  # TOML: name = "password", as the vendors' manifests name them
+    kept: str = "file"  # where the signing key is: a "file", a "token" ([token]), or a file that a "chip" seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,23 @@ class HeadOffice:
     retry_min_ms: int = 5_000
     retry_max_ms: int = 3_600_000
     heartbeat_ms: int = 86_400_000
+    limit_kbit_s: int = 0  # the uplink sends no faster; a little below a slow modem's speed is best; 0: no limit
     sell_in_quarantine: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Downlink:
+    """What head office publishes: fetched from `[head_office]` `url`, or read from a stick."""
+
+    root_file: Path | None = None  # the TUF root given at enrolment; without it, `tuf-root.json` in the folder, if any
+    poll_ms: int = 900_000  # how often it is looked for something new
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger on this terminal."""
+
+    keep_days: int = 400  # what head office has had for longer, and nothing here needs, is deleted here; 0: never
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +203,15 @@ class Config:
     printer: Printer
     prices: Prices
     vendors: Vendors
+    token: TokenSettings = field(default_factory=TokenSettings)
+    chip: ChipSettings = field(default_factory=ChipSettings)
     reader: Reader = field(default_factory=Reader)
     coins: Coins = field(default_factory=Coins)
     customers: Customers = field(default_factory=Customers)
     owed: Owed = field(default_factory=Owed)
     head_office: HeadOffice = field(default_factory=HeadOffice)
+    downlink: Downlink = field(default_factory=Downlink)
+    ledger: Ledger = field(default_factory=Ledger)
     screen: Screen = field(default_factory=Screen)
     visit: Visit = field(default_factory=Visit)
 
@@ -198,23 +221,67 @@ class Config:
         return self.coins.denominations_fen if self.coins.path else ()
 
     @property
+    def home(self) -> Path:
+        """Where the ledger and its key are: the terminal's folder, or its epoch's, which the file ``epoch`` names."""
+        try:
+            number = (self.terminal.folder / "epoch").read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return self.terminal.folder
+        return self.terminal.folder / f"epoch-{number}"
+
+    @property
     def journal(self) -> Path:
         """The ledger's file."""
-        return self.terminal.folder / "ledger.db"
+        return self.home / "ledger.db"
 
     @property
     def signing_key(self) -> Path:
         """The terminal's encrypted signing key."""
-        return self.terminal.folder / "signing-key.pem"
+        return self.home / "signing-key.pem"
 
     @property
     def sync_state(self) -> Path:
         """What the sync process knows of head office."""
         return self.terminal.folder / "sync.db"
 
+    @property
+    def downlink_folder(self) -> Path:
+        """What came down from head office, verified; the sync process writes it."""
+        return self.terminal.folder / "downlink"
+
+    @property
+    def tuf_root(self) -> Path:
+        """The root of head office's repository, as it was given at enrolment; perhaps not there."""
+        return self.downlink.root_file or self.terminal.folder / "tuf-root.json"
+
+    @property
+    def lists(self) -> Path:
+        """The lists in force that came down; the terminal writes them."""
+        return self.terminal.folder / "lists"
+
+    @property
+    def sent_vendors(self) -> Path:
+        """Vendors' folders that head office sent, unpacked."""
+        return self.terminal.folder / "vendors"
+
+    @property
+    def vkeys(self) -> Path:
+        """All public keys, once head office has sent them."""
+        return self.terminal.folder / "vkeys.txt"
+
+    @property
+    def sealing_key(self) -> Path:
+        """What opens secrets that head office sealed to this terminal."""
+        return self.terminal.folder / "sealing-key.pem"
+
+    @property
+    def place(self) -> str:
+        """The ledger's origin without its epoch."""
+        return f"{self.terminal.domain}/kiosk/{self.terminal.region}/{self.terminal.id}"
+
     def origin(self, epoch: int) -> str:
         """The ledger's origin in an epoch (contract 2 §1)."""
-        return f"{self.terminal.domain}/kiosk/{self.terminal.region}/{self.terminal.id}/{epoch}"
+        return f"{self.place}/{epoch}"
 
 
 def load_config(path: Path) -> Config:
@@ -280,6 +347,8 @@ def _sense(config: Config) -> list[str]:
         mistakes.append("[terminal] 'language' must be zh-CN or en")
     if not visit.denominations_fen or min((*visit.denominations_fen, *visit.amounts_fen)) <= 0:
         mistakes.append("[visit] amounts must be whole fen above 0")
+    if config.keys.kept not in KEPT or (config.keys.kept == "token" and config.token.module is None):
+        mistakes.append(f"[keys] 'kept' must be one of {', '.join(KEPT)}; a token needs the table [token]")
     mistakes += _reader_sense(config.reader)
     mistakes += _cash_sense("acceptor", config.acceptor, NOTE_PROTOCOLS)
     mistakes += _cash_sense("coins", config.coins, COIN_PROTOCOLS)
@@ -291,6 +360,10 @@ def _sense(config: Config) -> list[str]:
         three = (listed.file, listed.note, listed.vkey_file)
         if any(three) and not all(three):
             mistakes.append(f"[{name}] 'file', 'note' and 'vkey_file' belong together")
+    if config.downlink.poll_ms < 1_000:
+        mistakes.append("[downlink] 'poll_ms' must be 1000 or more")
+    if config.ledger.keep_days and config.ledger.keep_days < KEEP_DAYS_MIN:
+        mistakes.append(f"[ledger] 'keep_days' must be {KEEP_DAYS_MIN} or more, or 0 to keep everything")
     if config.head_office.url and config.head_office.vkey_file is None:
         mistakes.append("[head_office] 'vkey_file' is missing")
     return mistakes

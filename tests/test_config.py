@@ -48,6 +48,12 @@ def test_a_whole_file_gives_one_frozen_config_with_paths_from_its_own_folder(tmp
     assert config.acceptor.baud == 9600
 
 
+def test_a_downlink_that_never_rests_is_a_slip(tmp_path):
+    with pytest.raises(ConfigFault, match="'poll_ms' must be 1000 or more"):
+        load(tmp_path, GOOD + "\n[downlink]\npoll_ms = 10\n")
+    assert load(tmp_path, GOOD).tuf_root == tmp_path / "kiosk" / "tuf-root.json"
+
+
 def test_all_mistakes_are_reported_together(tmp_path):
     text = GOOD.replace('phone = "95598"', "phon = 1").replace('path = "/dev/ttyS1"', 'path = 7\nbauds = "x"')
     with pytest.raises(ConfigFault) as fault:

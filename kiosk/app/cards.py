@@ -48,6 +48,10 @@ class CardSlot:
         self._reader, self._registry, self._drivers, self._vendors = reader, registry, drivers, vendors
         self._prices, self._clock, self._terminal, self._post = prices, clock, terminal, post
 
+    def use_prices(self, prices: PriceBook) -> None:
+        """The price list of the next card."""
+        self._prices = prices
+
     def read(self, session: int) -> None:
         """Answered by CardRead or CardRejected."""
         future = self._reader.submit(session, lambda card: self._read(session, card))

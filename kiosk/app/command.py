@@ -1,4 +1,4 @@
-"""`kiosk run` and `kiosk enrol`: the terminal's own programs."""
+"""`kiosk run`: the terminal's own program."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kiosk.app.terminal import EPOCH, LANGUAGES, ROOT, Terminal
+from kiosk.app.terminal import LANGUAGES, ROOT, Terminal
 from kiosk.config import Config, load_config
-from kiosk.ledger.journal import Journal
-from kiosk.ledger.keys import make_key
 from kiosk.model.clock import SystemClock
 from kiosk.model.errors import KioskError
 from kiosk.model.texts import load_texts
@@ -60,22 +58,6 @@ def run(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGINT, lambda *_: app.stop())
     app.run()
     kiosk.stop()
-    return 0
-
-
-def enrol(arguments: Sequence[str]) -> int:
-    """`kiosk enrol --config kiosk.toml`: makes this terminal's key and opens its ledger; prints its public key."""
-    config = _given("kiosk enrol", "Makes the terminal's key and opens its ledger.", arguments)
-    config.terminal.folder.mkdir(parents=True, exist_ok=True)
-    origin = config.origin(EPOCH)
-    try:
-        signer = make_key(config.signing_key, config.keys.passphrase_file, origin)
-        clock = SystemClock(config.terminal.utc_offset_minutes)
-        Journal.create(config.journal, signer, origin, "", "first enrolment", clock).close()
-    except KioskError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(f"{signer.vkey}\n")
     return 0
 
 

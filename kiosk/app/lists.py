@@ -16,7 +16,6 @@ from kiosk.billing.customers import CustomerList, parse_customers
 from kiosk.billing.owed import OwedList, parse_owed
 from kiosk.ledger.note import Note, Vkey
 from kiosk.model.errors import ConfigFault, LedgerFault
-from kiosk.sale.state import Bound, Key
 
 
 def load_prices(file: Path, vkey_file: Path, version_min: int) -> tuple[PriceBook, bytes]:
@@ -47,14 +46,6 @@ def load_owed(note: Path, file: Path, vkey_file: Path, version_min: int) -> tupl
     listed = parse_owed(text)
     _right_version(listed.version, told, version_min, code, what)
     return listed, digest
-
-
-def orders_of(owed: OwedList) -> dict[Key, Bound]:
-    """Head office's list as the sale looks it up."""
-    return {
-        (row.vendor, row.customer, row.meter): Bound(row.no, row.region, row.fen, row.centi_kwh, row.count)
-        for row in owed.rows
-    }
 
 
 def _beside(note: Path, file: Path, vkey_file: Path, heading: str, code: str, what: str) -> tuple[str, int, bytes]:

@@ -19,11 +19,38 @@ from kiosk.sale.matters import Matter, Matters
 TEXTS = Path(__file__).resolve().parents[2] / "assets" / "text"
 CHINA = timezone(timedelta(hours=8))
 VALUES = frozenset({"time", "number", "money", "vendor", "customer", "meter", "device", "code", "count", "todo"})
-KINDS = ("down", "note-lost", "note-unknown", "events-lost", "fraud", "unclaimed", "doubt", "owed", "no-slip")
-DEVICES = ("acceptor", "coins", "printer", "reader", "disk", "clock", "heat", "fraud", "head-office")
+KINDS = (
+    "down",
+    "note-lost",
+    "note-unknown",
+    "events-lost",
+    "fraud",
+    "unclaimed",
+    "doubt",
+    "held",
+    "owed",
+    "no-slip",
+    "downlink",
+    "refused",
+    "blocked",
+)
+DEVICES = (
+    "acceptor",
+    "coins",
+    "printer",
+    "reader",
+    "disk",
+    "clock",
+    "heat",
+    "fraud",
+    "head-office",
+    "prices",
+    "downlink",
+)
 CODES = (
     *("V-401", "V-402", "V-403", "V-411", "V-412", "V-413", "V-414", "V-415", "V-416", "V-418", "V-419"),
     *("V-421", "V-422", "V-423", "V-431", "V-432", "L-502", "L-503", "L-504"),
+    *("S-631", "S-632", "F-702", "F-703", "F-704", "F-705", "F-711", "F-712", "F-713", "F-714", "F-715"),
 )
 """Why a device may be down; docs/errors.md has more of each."""
 KEYS = {
@@ -63,8 +90,9 @@ def read(path: Path) -> list[Matter]:
     """The list of a ledger. Raises LedgerFault L-501."""
     matters = Matters()
     with JournalReader(path) as log:
-        for raw in log.entries(0, log.size):
-            matters.see(decode(raw))
+        for raw in log.kept():
+            if raw:
+                matters.see(decode(raw))
     return matters.list()
 
 

@@ -10,14 +10,19 @@ from pathlib import Path
 
 from kiosk.app.acceptors import coin_acceptor, note_acceptor
 from kiosk.app.cards import CardSlot
-from kiosk.app.lists import load_customers, load_owed, load_prices, orders_of
+from kiosk.app.in_force import InForce, Shelf, at_start, really_in_force, shelf_of
+from kiosk.app.installer import Installer, Selling, Who, write_beside
+from kiosk.app.pruner import Pruner
 from kiosk.app.readers import card_reader
+from kiosk.app.rollback import RollbackGuard, guard_of, seen_by
+from kiosk.app.sent_vendors import SentVendors, check_command
+from kiosk.app.signing import opened_signer
 from kiosk.app.slips import SlipPrinter
 from kiosk.app.till import Till
 from kiosk.app.tokens import TokenMaker
-from kiosk.app.vendors import describe_all, open_drivers
+from kiosk.app.vendors import describe_all, open_drivers, opened_secrets, with_secrets
 from kiosk.app.watch import Watch
-from kiosk.billing.book import PriceBook
+from kiosk.billing.blocked import BlockList
 from kiosk.billing.customers import CustomerList
 from kiosk.billing.owed import OwedList
 from kiosk.config import Config
@@ -27,17 +32,19 @@ from kiosk.devices.printer.raster import Faces
 from kiosk.devices.reader import events as seen
 from kiosk.devices.reader.roles import CardReaderHost
 from kiosk.drivers.driver import Driver
-from kiosk.drivers.registry import Registry, load_registry
+from kiosk.drivers.registry import Registry
 from kiosk.ledger.entry import Draft, Entry, encode
 from kiosk.ledger.journal import Journal
-from kiosk.ledger.keys import load_key
 from kiosk.ledger.receipt import receipt_text
+from kiosk.ledger.sealing import Opener, load_sealing_key, make_sealing_key, parse_sealed
 from kiosk.model.card import Vendor
 from kiosk.model.clock import Clock
 from kiosk.model.errors import KioskError
 from kiosk.model.texts import load_texts
 from kiosk.sale import events as on
+from kiosk.sale.arrivals import Sent
 from kiosk.sale.books import Memory
+from kiosk.sale.lists import blocked_of, orders_of
 from kiosk.sale.runner import Doors, Runner
 from kiosk.sale.state import Rules, State
 from kiosk.sale.view import SaleView, Screen
@@ -46,7 +53,6 @@ log = logging.getLogger(__name__)
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ("zh-CN", "en")
 AGAIN_S = 10.0  # before the terminal is put together again after something broke it off
-EPOCH = 1
 
 
 class Terminal:
@@ -55,7 +61,9 @@ class Terminal:
     def __init__(self, config: Config, clock: Clock, show: Callable[[SaleView], None]) -> None:
         self._config, self._clock, self._show = config, clock, show
         self._runner: Runner | None = None
+        self._again = False  # the parts are to be made anew
         self._last_ms = 0  # the ledger's last time before this start
+        self._looks: tuple[Callable[[], None], ...] = ()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sale")
 
@@ -79,8 +87,11 @@ class Terminal:
         self._show(SaleView(Screen.OUT_OF_SERVICE, self._config.terminal.language))
         while True:
             code = self._until_it_ends()
-            if not code:
+            if not code and not (self._again and not self._stopping.is_set()):
                 return
+            if not code:
+                self._again = False
+                continue
             self._show(SaleView(Screen.OUT_OF_SERVICE, self._config.terminal.language, code=code))
             if self._stopping.wait(AGAIN_S):
                 return
@@ -99,43 +110,42 @@ class Terminal:
 
     def _open_and_run(self) -> None:
         config, memory = self._config, Memory()
-        signer = load_key(config.signing_key, config.keys.passphrase_file, config.origin(EPOCH))
-        registry = load_registry(config.vendors.folders)
+        signer, guard = opened_signer(config), guard_of(config, self._clock)
         reader, lend_line = card_reader(config.reader, self._hear_reader)
-        drivers = open_drivers(config.keys.vendor_secrets_file, registry, lend_line)
-        with Journal.open(config.journal, signer, self._clock, memory.see) as journal:
-            prices, customers, owed = self._install_lists(journal, memory)
+        with Journal.open(config.journal, signer, self._clock, seen_by(guard, memory.see)) as journal:
+            self._looks = _kept_up(guard, journal)
+            found = self._install_lists(journal, memory)
+            who = Who(signer.vkey, _opener(config))
+            sent = _sent_secrets(memory, shelf_of(config), who)
+            folders = SentVendors(config.sent_vendors, config.vendors.folders, shelf_of(config), check_command)
+            registry = folders.registry(memory)
+            folders.tidy(memory)
+            if config.tuf_root.exists():  # what is lacking may still come down
+                registry = with_secrets(config.keys.vendor_secrets_file, registry, sent)
+            drivers = open_drivers(config.keys.vendor_secrets_file, registry, lend_line, sent)
             vendors = describe_all(registry, drivers)
 
             def proof(entry: Entry) -> str:
                 return receipt_text(signer, encode(entry), journal.frontier(entry.seq))
 
             try:
-                self._sell(journal, memory, reader, registry, drivers, vendors, prices, customers, owed, proof)
+                self._sell(journal, memory, reader, registry, drivers, vendors, found, folders, who, proof)
             finally:
+                folders.close()
                 for driver in drivers.values():
                     driver.close()
 
-    def _install_lists(self, journal: Journal, memory: Memory) -> tuple[PriceBook, CustomerList, OwedList]:
-        files, roll, debts = self._config.prices, self._config.customers, self._config.owed
-        book, digest = load_prices(files.file, files.vkey_file, memory.price_version)
-        customers, owed = CustomerList(), OwedList()
+    def _install_lists(self, journal: Journal, memory: Memory) -> InForce:
+        shelf = shelf_of(self._config)
+        found, installed = at_start(self._config, memory, shelf)
         self._last_ms = memory.last.at if memory.last is not None else 0
         unclean = memory.last is not None and memory.last.kind not in ("terminal.stopped", "log.opened")
-        drafts = [Draft("terminal.started", None, (), {"version": version("prepaid-kiosk"), "unclean": unclean})]
-        if book.version != memory.price_version:
-            drafts.append(Draft("price.installed", None, (), {"version": book.version, "sha256": digest}))
-        if roll.note is not None and roll.file is not None and roll.vkey_file is not None:
-            customers, sum_ = load_customers(roll.note, roll.file, roll.vkey_file, memory.customers_version)
-            if customers.version != memory.customers_version:
-                drafts.append(Draft("customers.installed", None, (), {"version": customers.version, "sha256": sum_}))
-        if debts.note is not None and debts.file is not None and debts.vkey_file is not None:
-            owed, sum_ = load_owed(debts.note, debts.file, debts.vkey_file, memory.owed_version)
-            if owed.version != memory.owed_version:
-                drafts.append(Draft("owed.installed", None, (), {"version": owed.version, "sha256": sum_}))
-        for entry in journal.append(drafts):
+        started = {"version": version("prepaid-kiosk"), "unclean": unclean, "since": self._last_ms}
+        drafts = [Draft("terminal.started", None, (), started)]
+        for entry in journal.append([*drafts, *installed]):
             memory.see(entry)
-        return book, customers, owed
+        shelf.tidy([digest for _, digest in memory.lists.values()])
+        return found
 
     def _sell(
         self,
@@ -145,12 +155,13 @@ class Terminal:
         registry: Registry,
         drivers: dict[str, Driver],
         vendors: dict[str, Vendor],
-        prices: PriceBook,
-        customers: CustomerList,
-        owed: OwedList,
+        found: InForce,
+        folders: SentVendors,
+        who: Who,
         proof: Callable[[Entry], str],
     ) -> None:
-        config, clock = self._config, self._clock
+        config, clock, prices = self._config, self._clock, found.prices
+        shelf = shelf_of(config)
         words = {language: load_texts(ROOT / "assets" / "text", "receipt", language) for language in LANGUAGES}
         faces = Faces(*(ROOT / "build" / "fonts" / f"NotoSansSC-{weight}.otf" for weight in ("Regular", "Bold")))
         marks = memory.books.marks
@@ -158,15 +169,24 @@ class Terminal:
         till = Till(notes, coins, self.post)
         printer = ReceiptPrinter(LinkSettings(config.printer.path, config.printer.baud, "V-421"))
         cards = CardSlot(reader, registry, drivers, vendors, prices, clock, config.terminal.id, self.post)
+        customers = found.customers or CustomerList()
         tokens = TokenMaker(customers, registry, drivers, vendors, prices, config.terminal.id, self.post)
         slips = SlipPrinter(printer, faces, config.terminal, vendors, words, proof, clock, self.post)
-        state = State(_rules(config), vendors, language=config.terminal.language, listed=orders_of(owed))
-        doors = Doors(journal, cards, tokens, till, slips, self._show)
+        in_force = really_in_force(memory, shelf)
+        selling = Selling(found, set(in_force), cards, tokens, config.vkeys, shelf, self._begin_again)
+        write_beside(config.vkeys, shelf.get(in_force.get("vkeys", b"")))
+        sent = Sent(blocked_of(found.blocked or BlockList()), in_force=in_force, downlink=memory.downlink)
+        listed = orders_of(found.owed or OwedList())
+        state = State(_rules(config), vendors, language=config.terminal.language, listed=listed, sent=sent)
+        doors = Doors(journal, cards, tokens, till, slips, self._show, selling)
         self._runner = runner = Runner(state, doors, clock, memory)
         reader.start()
         till.start()
         slips.start()
-        watch = Watch(config, journal, clock, self.post, self._last_ms)
+        installer = Installer(config.downlink_folder, shelf, memory, who, selling, folders, clock, self.post)
+        pruner = Pruner(config, journal, clock)
+        looks = (installer.look, pruner.look, *self._looks)
+        watch = Watch(config, journal, clock, self.post, self._last_ms, looks=looks)
         watch.start()
         if self._stopping.is_set():
             runner.stop()
@@ -181,6 +201,12 @@ class Terminal:
             tokens.close()
             slips.stop()
 
+    def _begin_again(self) -> None:
+        """Between two visits: what a running driver cannot be told (secrets) needs its parts anew."""
+        self._again = True
+        assert self._runner is not None, "nobody runs"
+        self._runner.stop()
+
     def _hear_reader(self, event: seen.ReaderEvent) -> None:
         match event:
             case seen.CardInserted(session):
@@ -191,6 +217,49 @@ class Terminal:
                 self.post(on.DeviceDown("reader", code))
             case seen.ReaderUp():
                 self.post(on.DeviceUp("reader"))
+
+
+def _kept_up(guard: RollbackGuard | None, journal: Journal) -> tuple[Callable[[], None], ...]:
+    """Holds the ledger against the chip's counter, and says what keeps them together. Raises LedgerFault L-503."""
+    if guard is None:
+        return ()
+    guard.check(journal)
+    return (lambda: guard.keep_up(journal),)
+
+
+def _opener(config: Config) -> Opener | None:
+    """What opens secrets that are sealed to this terminal; its public half lies beside it as text.
+
+    A terminal that head office sends something down to makes the key itself, once. None where there is no such road.
+    """
+    path, passphrase, terminal = config.sealing_key, config.keys.passphrase_file, config.terminal
+    name = f"{terminal.region}/{terminal.id}"
+    try:
+        if not path.exists():
+            if not config.tuf_root.exists():
+                return None
+            make_sealing_key(path, passphrase, name)
+        opener = load_sealing_key(path, passphrase, name)
+    except KioskError as error:
+        log.error("%s", error)
+        return None
+    write_beside(path.with_suffix(".txt"), f"{opener.key}\n".encode())
+    return opener
+
+
+def _sent_secrets(memory: Memory, shelf: Shelf, who: Who) -> dict[str, str]:
+    """The secrets in use that head office sealed; they are in memory only. None where they cannot be opened any more:
+    what the vault has may do.
+    """
+    version, digest = memory.lists.get("secrets", (0, b""))
+    content = shelf.get(digest) if version else None
+    if content is None or who.opener is None:
+        return {}
+    try:
+        return opened_secrets(who.opener.open(parse_sealed(content.decode("ascii"))))
+    except (KioskError, UnicodeDecodeError) as error:
+        log.error("the sealed secrets in use: %s", error)
+        return {}
 
 
 def _rules(config: Config) -> Rules:

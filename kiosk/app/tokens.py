@@ -42,6 +42,11 @@ class TokenMaker:
         self._prices, self._terminal, self._post = prices, terminal, post
         self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="tokens")
 
+    def use(self, prices: PriceBook | None = None, customers: CustomerList | None = None) -> None:
+        """The lists for the next customer."""
+        self._prices = prices or self._prices
+        self._customers = customers or self._customers
+
     def find(self, number: str) -> None:
         """Answered by CustomerFound or CustomerUnknown."""
         self._do(lambda: self._find(number), lambda code: CustomerUnknown(number, code))

@@ -17,13 +17,27 @@ from kiosk.model.errors import ConfigFault, KioskError
 log = logging.getLogger(__name__)
 
 
-def open_drivers(vault: Path, registry: Registry, lend_line: LendLine | None) -> dict[str, Driver]:
-    """One driver a vendor, by code, not started yet. ConfigFault F-701 where a secret is missing from the vault."""
-    secrets = {"": "", **_vendor_secrets(vault)}
+def open_drivers(
+    vault: Path, registry: Registry, lend_line: LendLine | None, sent: Mapping[str, str] | None = None
+) -> dict[str, Driver]:
+    """One driver a vendor, by code, not started yet. ConfigFault F-701 where a secret is missing.
+
+    ``sent``: secrets that head office sealed to this terminal; they go before the vault's.
+    """
+    secrets = {"": "", **_vendor_secrets(vault), **(sent or {})}
     lacking = [m.sale.password for m in registry.manifests if m.sale.password not in secrets]
     if lacking:
         raise ConfigFault("F-701", f"vendors' secrets {vault}: {', '.join(lacking)} is missing")
     return {m.vendor.code: Driver(m, secrets[m.sale.password], lend_line) for m in registry.manifests}
+
+
+def with_secrets(vault: Path, registry: Registry, sent: Mapping[str, str]) -> Registry:
+    """The vendors whose secret is here; head office may still send the others'. Raises ConfigFault F-701."""
+    here = {"", *_vendor_secrets(vault), *sent}
+    for manifest in registry.manifests:
+        if manifest.sale.password not in here:
+            log.error("vendor %s is not served yet: its secret has not come", manifest.vendor.abbr)
+    return Registry(tuple(manifest for manifest in registry.manifests if manifest.sale.password in here))
 
 
 def describe_all(registry: Registry, drivers: Mapping[str, Driver]) -> dict[str, Vendor]:
@@ -39,6 +53,15 @@ def describe_all(registry: Registry, drivers: Mapping[str, Driver]) -> dict[str,
         except KioskError as error:
             log.error("vendor %s cannot be served: %s", manifest.vendor.abbr, error)
     return vendors
+
+
+def opened_secrets(content: bytes) -> dict[str, str]:
+    """Secrets that were sealed: TOML like the vault. Raises ConfigFault F-715; never with what stands in it."""
+    try:
+        table = tomllib.loads(content.decode())
+    except ValueError:
+        raise ConfigFault("F-715", "the sealed secrets are not TOML") from None
+    return {str(name): str(secret) for name, secret in table.items()}
 
 
 def _vendor_secrets(path: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kiosk.config import Config
@@ -30,21 +31,31 @@ STEP_MS = 2_000  # a smaller change is the clock being kept right
 COOL_AGAIN_C = 5  # below the limit, so that the kiosk does not come and go
 AGAIN_S = 10.0  # before a sync process that ended by itself is started again
 END_S = 5.0
+PRUNED_AT_ONCE = 2_000  # sizes a look: after a month without head office a sale must not wait for 100,000 of them
 
 
 class Watch:
     """A thread of its own; what it finds goes to the sale as events."""
 
     def __init__(
-        self, config: Config, journal: Journal, clock: Clock, post: Post, last_ms: int = 0, warmth: Path = WARMTH
+        self,
+        config: Config,
+        journal: Journal,
+        clock: Clock,
+        post: Post,
+        last_ms: int = 0,
+        warmth: Path = WARMTH,
+        looks: Sequence[Callable[[], None]] = (),
     ) -> None:
-        """``last_ms``: the ledger's last time before this start, UTC; 0 if there is none."""
+        """``last_ms``: the ledger's last time before this start, UTC; 0 if there is none. ``looks``: at more things."""
+        self._looks = looks
         self._config, self._journal, self._clock, self._post = config, journal, clock, post
         self._last_ms, self._warmth, self._hot = last_ms, warmth, False
         self._offset_ms = clock.utc_ms() - clock.monotonic_ms()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._sync: subprocess.Popen[bytes] | None = None
+        self._keys = 0  # when the list of public keys was written that the sync process began with
         self._started_s = 0.0  # on the monotonic clock
         self._pruned = self._signed = 0  # sizes, so that nothing is done twice
 
@@ -70,7 +81,8 @@ class Watch:
             self._look_once()
 
     def _look_once(self) -> None:
-        for look in (self._look_at_disk, self._look_at_clock, self._feel, self._look_at_office, self._keep_sync):
+        ours = (self._look_at_disk, self._look_at_clock, self._feel, self._look_at_office, self._keep_sync)
+        for look in (*ours, *self._looks):
             try:
                 look()
             except (KioskError, OSError) as error:
@@ -117,18 +129,34 @@ class Watch:
         self._signed = wanted
         needed = min(state.cosigned_size, wanted or state.cosigned_size)
         if needed > self._pruned and not (state.stop_selling or state.quarantined):
-            self._journal.prune_checkpoints(needed)
-            self._pruned = needed
+            self._pruned = min(needed, self._pruned + PRUNED_AT_ONCE)
+            self._journal.prune_checkpoints(self._pruned)
 
     def _keep_sync(self) -> None:
         if not self._config.head_office.url or (self._sync is not None and self._sync.poll() is None):
+            if self._sync is not None and self._keys != _when(self._config.vkeys):
+                self._sync.terminate()  # head office has sent other keys: it begins anew with them
             return
         if self._started_s and time.monotonic() - self._started_s < AGAIN_S:
             return
         office = self._config.head_office
+        self._keys = _when(self._config.vkeys)
         command = [sys.executable, "-m", "kiosk", "sync", "--journal", self._config.journal]
-        command += ["--state", self._config.sync_state, "--hq", office.url, "--hq-vkey", office.vkey_file or ""]
+        command += ["--state", self._config.sync_state, "--hq", office.url]
+        command += ["--hq-vkey", self._config.vkeys if self._keys else office.vkey_file or ""]
         command += ["--retry-min-ms", office.retry_min_ms, "--retry-max-ms", office.retry_max_ms]
-        command += ["--heartbeat-ms", office.heartbeat_ms, "--parent", os.getpid()]
+        command += ["--heartbeat-ms", office.heartbeat_ms, "--limit-kbit-s", office.limit_kbit_s]
+        command += ["--parent", os.getpid()]
+        if self._config.tuf_root.exists():
+            command += ["--downlink", self._config.downlink_folder, "--tuf-root", self._config.tuf_root]
+            command += ["--downlink-poll-ms", self._config.downlink.poll_ms]
         self._started_s = time.monotonic()
         self._sync = subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, close_fds=True)
+
+
+def _when(path: Path) -> int:
+    """When a file was last written, ns; 0 if it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

@@ -1,20 +1,22 @@
 """The price list: what a kilowatt-hour costs, vendor by vendor.
 
-The text that head office signs (contract 2 §7 carries it; until the downlink exists it is a signed file)::
+The text that head office signs (contract 2 §7 carries it; a kiosk without a downlink reads it as a signed note)::
 
     prepaid-kiosk/prices/v1
     version 7
     0001 5600
     0002 5283
 
-One line a vendor: its code and its single price in 0.0001 yuan per kWh. The signature is checked where the file is
-read; this module only gives the text its meaning.
+One line a vendor: its code and its single price in 0.0001 yuan per kWh. A third line ``until 20271231`` before them is
+the list's hard date: the last civil day on which it may be sold by. The signature is checked where the file is read;
+this module only gives the text its meaning.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 
 from kiosk.model.errors import ConfigFault
 
@@ -35,20 +37,29 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """A price list: its version, which only rises, and the price of each vendor by code."""
+    """A price list: its version, which only rises, and the price of each vendor by code.
+
+    ``until``: its last civil day, 8 digits; "" without a hard date.
+    """
 
     version: int
     per_kwh: dict[str, int]
+    until: str = ""
 
     def price(self, vendor: str) -> Price | None:
         """The vendor's price, or None if the list has none."""
         per_kwh = self.per_kwh.get(vendor)
         return None if per_kwh is None else Price(per_kwh, self.version)
 
+    def is_over(self, civil: str) -> bool:
+        """Whether nothing may be sold by this list any more at a civil time (its first 8 digits)."""
+        return bool(self.until) and civil[:8] > self.until
+
     def text(self) -> str:
         """The canonical text that is signed."""
+        until = f"until {self.until}\n" if self.until else ""
         rows = "".join(f"{code} {per_kwh}\n" for code, per_kwh in sorted(self.per_kwh.items()))
-        return f"{HEADING}\nversion {self.version}\n{rows}"
+        return f"{HEADING}\nversion {self.version}\n{until}{rows}"
 
 
 def parse_prices(text: str) -> PriceBook:
@@ -60,8 +71,12 @@ def parse_prices(text: str) -> PriceBook:
     version = re.fullmatch(r"version ([1-9][0-9]{0,8})", lines[1] if len(lines) > 1 else "")
     if version is None:
         mistakes.append("line 2: must be 'version' and a number from 1")
+    until = re.fullmatch(r"until ([0-9]{8})", lines[2] if len(lines) > 2 else "")
+    if until is not None and not _is_day(until[1]):
+        mistakes.append("line 3: 'until' must name a day like 20271231")
     per_kwh: dict[str, int] = {}
-    for number, line in enumerate(lines[2:], 3):
+    first = 3 if until else 2
+    for number, line in enumerate(lines[first:], first + 1):
         row = re.fullmatch(r"([0-9A-F]{4}) ([1-9][0-9]{0,6})", line)
         if row is None or int(row[2]) > PRICE_MAX:
             mistakes.append(f"line {number}: must be a vendor code and a price from 1 to {PRICE_MAX}")
@@ -71,4 +86,12 @@ def parse_prices(text: str) -> PriceBook:
             per_kwh[row[1]] = int(row[2])
     if mistakes or version is None:
         raise ConfigFault("F-702", "price list: " + "; ".join(mistakes))
-    return PriceBook(int(version[1]), per_kwh)
+    return PriceBook(int(version[1]), per_kwh, until[1] if until else "")
+
+
+def _is_day(digits: str) -> bool:
+    try:
+        datetime.strptime(digits, "%Y%m%d")  # noqa: DTZ007 - a civil day has no zone
+    except ValueError:
+        return False
+    return True

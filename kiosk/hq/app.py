@@ -5,18 +5,26 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
+from starlette.staticfiles import StaticFiles
 
+from kiosk.hq.books import catch_up
+from kiosk.hq.clerk import Clerk
 from kiosk.hq.console import router
+from kiosk.hq.console_books import books_router
+from kiosk.hq.folder import REPOSITORY
+from kiosk.hq.invite_door import enrol_router
 from kiosk.hq.keyring import open_signer
 from kiosk.hq.office import TEXT, Answer, Office
 from kiosk.hq.store import Store
 from kiosk.hq.unpack import CODINGS, unpack
+from kiosk.hq.upload import upload_router
+from kiosk.hq.watch import Limits
 from kiosk.hq.witness import Witness
 from kiosk.model.clock import Clock, SystemClock
 from kiosk.model.errors import LedgerFault
@@ -30,30 +38,40 @@ TOO_LARGE = Answer(413, "over a limit\n")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where head office keeps its things. ``folder`` holds the key; ``silent_after_ms`` is one heartbeat and a half."""
+    """Where head office keeps its things; ``folder`` holds the key, and backups. When it calls for people."""
 
     folder: Path
     database_url: str
-    silent_after_ms: int = 36 * 3_600_000
+    limits: Limits = field(default_factory=Limits)
 
 
 def create_app(settings: Settings, clock: Clock | None = None) -> FastAPI:
     """The ASGI app. Raises LedgerFault L-502 (database), L-505 (key)."""
     clock = clock or SystemClock()
     witness = Witness(open_signer(settings.folder), clock)
-    store = Store(settings.database_url)
-    office = Office(store, witness, clock)
+    store = Store(settings.database_url, settings.folder)
+    if store.migrated:
+        catch_up(store)
+    clerk = Clerk(store, clock, settings.limits)
+    office = Office(store, witness, clock, clerk)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        clerk.start()
         yield
+        await run_in_threadpool(clerk.stop)
         store.close()
 
     # No generated pages: they would fetch scripts from elsewhere.
     app = FastAPI(title="Head office", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
-    app.state.store = store
-    app.include_router(router(store, clock, settings.silent_after_ms))
+    app.state.store, app.state.clerk = store, clerk
+    app.include_router(router(store, clock, clerk))
+    app.include_router(books_router(store, clock, clerk))
     _add_uplink(app, office)
+    app.include_router(upload_router(office, clock, settings.folder))
+    app.include_router(enrol_router(store, settings.folder, clock))
+    # What goes down to the terminals: static files; it may be published later than this server starts.
+    app.mount("/v1/tuf", StaticFiles(directory=settings.folder / REPOSITORY, check_dir=False))
 
     @app.exception_handler(LedgerFault)
     async def unavailable(request: Request, fault: LedgerFault) -> Response:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from kiosk.hq.happenings import Happenings
+from kiosk.ledger.brought import brought_by
 from kiosk.ledger.entry import FEN_MAX, Entry, decode
-from kiosk.ledger.kinds import CLOSED, KINDS, OPENED
+from kiosk.ledger.kinds import BROUGHT, CLOSED, KINDS, OPENED, shaped
 from kiosk.ledger.note import Vkey
 from kiosk.ledger.walk import opened_vkey
 from kiosk.model.errors import LedgerFault
@@ -82,6 +84,8 @@ class Pages:
     parked: dict[int, str] = field(default_factory=dict)
     vouchers: list[VoucherFact] = field(default_factory=list)
     purchases: list[PurchaseFact] = field(default_factory=list)
+    happenings: Happenings = field(default_factory=Happenings)
+    carried: list[tuple[int, str, str, int]] = field(default_factory=list)  # seq, old epoch, account, fen
 
     def take(self, content: bytes) -> None:
         """Books the next entry, or parks it."""
@@ -97,6 +101,14 @@ class Pages:
             self.vouchers.append(voucher)
         if (purchase := _purchase(entry)) is not None:
             self.purchases.append(purchase)
+        if entry.kind == BROUGHT and entry.post and shaped(entry):
+            row = brought_by(entry)
+            self.carried.append((seq, str(row.epoch), row.account, row.fen))
+        self.happenings.take(entry)
+
+    def park(self, why: str) -> None:
+        """Parks the next entry, whatever it is."""
+        self.parked[self.size], self.size = why, self.size + 1
 
     def _checked(self, seq: int, entry: Entry) -> Entry:
         """The rules that bind entries to each other, and the kinds we know. Raises LedgerFault L-501."""
@@ -164,7 +176,7 @@ def _voucher(entry: Entry) -> VoucherFact | None:
         who = {key: data.get(key) for key in ("vendor", "customer", "meter")}
     if type(fen) is not int or not 0 <= fen <= FEN_MAX:
         raise LedgerFault("L-501", f"{entry.kind} with fen {fen!r}")
-    if any(type(text) is not str or not 0 < len(text) <= TEXT_MAX for text in (no, *who.values())):
+    if not all(map(_is_name, (no, *who.values()))):
         raise LedgerFault("L-501", f"{entry.kind} of voucher {no!r}, {who}")
     return VoucherFact(entry.seq, str(no), what, entry.at, fen, **{key: str(text) for key, text in who.items()})
 
@@ -180,12 +192,17 @@ def _purchase(entry: Entry) -> PurchaseFact | None:
         return None
     who = [data.get(key) for key in ("vendor", "customer", "meter")]
     count = data.get("count")
-    if any(type(text) is not str or not 0 < len(text) <= TEXT_MAX for text in who):
+    if not all(map(_is_name, who)):
         return None
     if type(fen) is not int or type(count) is not int or not fen or abs(fen) > FEN_MAX or not 0 < count <= COUNT_MAX:
         return None
     vendor, customer, meter = map(str, who)
     return PurchaseFact(entry.seq, vendor, customer, meter, count, fen)
+
+
+def _is_name(value: object) -> bool:
+    """A text that every database keeps: PostgreSQL knows no NUL."""
+    return type(value) is str and 0 < len(value) <= TEXT_MAX and "\0" not in value
 
 
 def _energy(entry: Entry) -> int:

@@ -11,12 +11,15 @@ from typing import Any
 import uvicorn
 
 from kiosk.hq.app import Settings, create_app
-from kiosk.hq.books import rebuild
-from kiosk.hq.enrol import change, enrol, known, vkeys, write_evidence
+from kiosk.hq.enrol import change, vkeys, write_evidence
+from kiosk.hq.enrol_command import fill_enrol, fill_retire, run_enrol, run_retire
 from kiosk.hq.folder import Run, database_url, opened_store, prepared
 from kiosk.hq.keyring import create_signer, read_vkey
+from kiosk.hq.publish.command import add_publish_parsers
+from kiosk.hq.settings import load_settings
+from kiosk.hq.stick_command import add_stick_parsers
+from kiosk.hq.upkeep_command import add_upkeep_parsers
 from kiosk.hq.voucher_command import add_voucher_parsers
-from kiosk.model.clock import SystemClock
 from kiosk.model.errors import ConfigFault
 
 FIRST_STEPS = """first steps:
@@ -49,8 +52,8 @@ def add_parsers(subparsers: Any) -> None:
     serve.add_argument("--listen", default="127.0.0.1:8600", metavar="HOST:PORT", help="default: 127.0.0.1:8600")
     serve.add_argument("--certificate", type=Path, metavar="FILE", help="PEM, for HTTPS; else put a proxy in front")
     serve.add_argument("--certificate-key", type=Path, metavar="FILE", help="PEM; default: in the certificate's file")
-    enrolment = add("enrol", _enrol, "Enrol a terminal's epoch: from now on its ledger is taken.")
-    enrolment.add_argument("vkey", metavar="VKEY", help="the line that `kiosk enrol` printed at the terminal")
+    fill_enrol(add("enrol", run_enrol, "Enrol a terminal: by a code and a fingerprint, or by its public key."))
+    fill_retire(add("retire", run_retire, "End a terminal's ledger; its debts are shown."))
     add("vkey", _vkey, "Print head office's public key, which terminals need.")
     add("vkeys", _vkeys, "Print every public key, old epochs too, one a line: the list to publish.")
     for name, (run, help_) in _ON_LOGS.items():
@@ -60,7 +63,10 @@ def add_parsers(subparsers: Any) -> None:
         )
         if name == "evidence":
             parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write them")
+    add_upkeep_parsers(commands)
+    add_stick_parsers(commands)
     add_voucher_parsers(commands)
+    add_publish_parsers(commands)
 
 
 def _init(args: argparse.Namespace) -> int:
@@ -73,8 +79,8 @@ def _serve(args: argparse.Namespace) -> int:
     host, _, port = args.listen.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ConfigFault("F-701", f"--listen {args.listen}: give a host and a port, e.g. 127.0.0.1:8600")
-    app = create_app(Settings(args.data, database_url(args)))
-    # One process: a log's lock is a lock between threads.
+    app = create_app(Settings(args.data, database_url(args), load_settings(args.data).limits))
+    # One process, many threads. More offices may serve one PostgreSQL database, each its own `kiosk hq serve`.
     try:
         uvicorn.run(
             app,
@@ -88,12 +94,6 @@ def _serve(args: argparse.Namespace) -> int:
         )
     except OSError as error:  # the address in use is uvicorn's own report
         raise ConfigFault("F-701", f"the certificate {args.certificate} cannot be used: {error}") from error
-    return 0
-
-
-def _enrol(args: argparse.Namespace) -> int:
-    new = enrol(opened_store(args), args.vkey, SystemClock().utc_ms())
-    sys.stdout.write("enrolled\n" if new else "enrolled already\n")
     return 0
 
 
@@ -117,14 +117,6 @@ def _changed(done: str, already: str, **fields: bool) -> Run:
     return run
 
 
-def _rebuild(args: argparse.Namespace) -> int:
-    store = opened_store(args)
-    parked = rebuild(store, known(store, args.origin).hash)
-    sys.stdout.write("".join(f"parked {seq}: {why}\n" for seq, why in sorted(parked.items())))
-    sys.stdout.write(f"the books of {args.origin} are made again; {len(parked)} entries are parked\n")
-    return 0
-
-
 def _evidence(args: argparse.Namespace) -> int:
     written = write_evidence(opened_store(args), args.origin, args.out)
     sys.stdout.write(f"{written} written to {args.out}\n" if written else f"there is none about {args.origin}\n")
@@ -141,6 +133,5 @@ _ON_LOGS: dict[str, tuple[Run, str]] = {
         _changed("is out of quarantine", "is not in quarantine", quarantined=False),
         "End a quarantine; look at the evidence first.",
     ),
-    "rebuild": (_rebuild, "Make the books of a ledger again from its entries, parked ones too."),
     "evidence": (_evidence, "Write out the proofs of a fork: both checkpoints, and the leaf hashes."),
 }

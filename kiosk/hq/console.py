@@ -20,6 +20,8 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from kiosk.hq.booking import UTC_OFFSET_MS
+from kiosk.hq.clerk import Clerk
+from kiosk.hq.invite import asked
 from kiosk.hq.reports import DayRow, Fleet, fleet
 from kiosk.hq.slips import check
 from kiosk.hq.store import Store
@@ -32,6 +34,7 @@ LANGUAGES = ("zh-CN", "en")
 PERIODS = (7, 14, 31)
 PERIOD = 14
 FORM_BYTES_MAX = 16_384
+BOOKS_WAIT_S = 2.0  # a page shows what was taken before it was asked for; it says so where the books are further behind
 
 ZONE = timezone(timedelta(milliseconds=UTC_OFFSET_MS))
 HOUR_MS = 3_600_000
@@ -60,10 +63,11 @@ class Bar:
     row: DayRow
 
 
-def router(store: Store, clock: Clock, silent_after_ms: int) -> APIRouter:
+def router(store: Store, clock: Clock, clerk: Clerk) -> APIRouter:
     """The page's routes. Raises ConfigFault F-701 when a text is missing its form."""
     texts = {language: load_texts(HERE / "texts", "console", language) for language in LANGUAGES}
-    page, paper, slip = _page("console.html"), _page("vouchers.html"), _page("slips.html")
+    page, paper, slip = page_template("console.html"), page_template("vouchers.html"), page_template("slips.html")
+    silent_after_ms = clerk.limits.silent_after_ms
     routes = APIRouter()
 
     @routes.get("/", response_class=HTMLResponse)
@@ -71,9 +75,11 @@ def router(store: Store, clock: Clock, silent_after_ms: int) -> APIRouter:
         words = texts[language_for(lang, request.headers.get("accept-language", ""))]
         period = days if days in PERIODS else PERIOD
         hours = silent_after_ms // HOUR_MS
+        clerk.settle(BOOKS_WAIT_S)
         shown = fleet(store, clock.utc_ms(), period, silent_after_ms)
         other = LANGUAGES[1 - LANGUAGES.index(words.language)]
         values = {"fleet": shown, "bars": bars(shown.days), "t": _translator(words), "now_ms": shown.now_ms}
+        values["asked"] = [row for row in asked(store) if row.state == "asked"]
         more = {"period": period, "periods": PERIODS, "silent_hours": hours}
         html = page.render(values, lang=words.language, other=other, **more)
         return HTMLResponse(html, headers=HEADERS)
@@ -82,6 +88,7 @@ def router(store: Store, clock: Clock, silent_after_ms: int) -> APIRouter:
     def on_paper(request: Request, lang: str = "") -> Response:
         words = texts[language_for(lang, request.headers.get("accept-language", ""))]
         other = LANGUAGES[1 - LANGUAGES.index(words.language)]
+        clerk.settle(BOOKS_WAIT_S)
         shown = sheet(standings(store))
         values = {"sheet": shown, "t": _translator(words), "now_ms": clock.utc_ms()}
         return HTMLResponse(paper.render(values, lang=words.language, other=other), headers=HEADERS)
@@ -99,10 +106,16 @@ def router(store: Store, clock: Clock, silent_after_ms: int) -> APIRouter:
     def table(request: Request, lang: str = "", days: int = PERIOD) -> Response:
         words = texts[language_for(lang, request.headers.get("accept-language", ""))]
         period = days if days in PERIODS else PERIOD
+        clerk.settle(BOOKS_WAIT_S)
         content = days_csv(fleet(store, clock.utc_ms(), period, silent_after_ms), words)
         named = {"Content-Disposition": 'attachment; filename="days.csv"'}
         return Response(content.encode("utf-8-sig"), media_type="text/csv", headers=HEADERS | named)
 
+    _add_files(routes)
+    return routes
+
+
+def _add_files(routes: APIRouter) -> None:
     @routes.get("/console.css")
     def style() -> Response:
         return FileResponse(HERE / "templates" / "console.css", media_type="text/css")
@@ -110,8 +123,6 @@ def router(store: Store, clock: Clock, silent_after_ms: int) -> APIRouter:
     @routes.get("/icon.svg")
     def icon() -> Response:
         return FileResponse(HERE / "templates" / "icon.svg", media_type="image/svg+xml")
-
-    return routes
 
 
 def language_for(asked: str, accepted: str) -> str:
@@ -214,7 +225,8 @@ def _translator(words: Texts) -> Any:
 
 
 @cache
-def _page(name: str) -> Template:
+def page_template(name: str) -> Template:
+    """A page out of ``templates``, with the console's filters."""
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,

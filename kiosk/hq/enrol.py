@@ -31,8 +31,8 @@ def known(store: Store, origin: str) -> Log:
     return log
 
 
-def change(store: Store, origin: str, **fields: bool) -> bool:
-    """Sets ``blocked`` or ``quarantined`` of a log; False if they were so. Raises LedgerFault L-501 like ``known``."""
+def change(store: Store, origin: str, **fields: int) -> bool:
+    """Sets ``blocked``, ``quarantined`` or ``retired_ms`` of a log; False if they were so. LedgerFault L-501."""
     with store.turn(known(store, origin).hash) as turn:
         assert turn is not None, "a log is never deleted"
         before = {name: getattr(turn.log, name) for name in fields}

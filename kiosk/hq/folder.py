@@ -7,11 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from kiosk.hq.books import catch_up
 from kiosk.hq.keyring import VKEY
+from kiosk.hq.settings import load_settings
 from kiosk.hq.store import Store
 from kiosk.model.errors import KioskError, LedgerFault
 
 DATABASE = "hq.db"
+REPOSITORY = Path("publish", "repository")  # the TUF repository, served as /v1/tuf
 Run = Callable[[argparse.Namespace], int]
 
 
@@ -20,7 +23,13 @@ def prepared(parser: argparse.ArgumentParser, run: Run) -> argparse.ArgumentPars
     parser.add_argument(
         "--data", type=Path, default=Path("hq"), metavar="DIR", help="head office's folder; default: hq"
     )
-    parser.add_argument("--db", default="", metavar="URL", help="database; default: hq.db in that folder")
+    parser.add_argument(
+        "--db",
+        "--database",
+        default="",
+        metavar="URL",
+        help="database; default: as hq.toml says, else hq.db in that folder",
+    )
     parser.set_defaults(run=_guarded(run))
     return parser
 
@@ -37,8 +46,8 @@ def _guarded(run: Run) -> Run:
 
 
 def database_url(args: argparse.Namespace) -> str:
-    """The URL that ``--db`` gives, else the folder's own."""
-    return args.db or f"sqlite:///{(args.data / DATABASE).absolute()}"
+    """The URL that ``--db`` gives, else that of hq.toml, else the folder's own. Raises ConfigFault F-701."""
+    return args.db or load_settings(args.data).database or f"sqlite:///{(args.data / DATABASE).absolute()}"
 
 
 def opened_store(args: argparse.Namespace) -> Store:
@@ -48,4 +57,7 @@ def opened_store(args: argparse.Namespace) -> Store:
             f"{args.data.absolute()} is not head office's folder: name it with --data, or make it with `kiosk hq init`"
         )
         raise LedgerFault("L-505", text)
-    return Store(database_url(args))
+    store = Store(database_url(args), args.data)
+    if store.migrated:
+        catch_up(store)
+    return store

@@ -1,6 +1,7 @@
 """Head office as terminals know it: takes batches, gives cosigned checkpoints. Contract 2 §6 without HTTP.
 
-Each method answers only after its COMMIT; an exception (LedgerFault) means that nothing was changed, and a 5xx.
+Each method answers only after its COMMIT; an exception (LedgerFault) means that nothing was changed, and a 5xx. The
+books are the clerk's: they follow.
 """
 
 from __future__ import annotations
@@ -10,13 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from kiosk.hq.books import book
-from kiosk.hq.intake import Behind, FloorNote, Forked, LogState, Refused, Taken, judge, judge_floor
-from kiosk.hq.purchases import ALARM as COUNT_TWICE
-from kiosk.hq.purchases import sold_twice_since
+from kiosk.hq.clerk import Clerk
+from kiosk.hq.intake import Behind, FloorNote, Forked, LogState, Refused, Taken, judge, judge_floor, leaf_hashes
 from kiosk.hq.store import Store, Turn
 from kiosk.hq.tables import Log
-from kiosk.hq.vouchers import amiss_since
 from kiosk.hq.witness import Witness
 from kiosk.ledger.note import Checkpoint, Vkey, parse_cosigned_note
 from kiosk.model.clock import Clock
@@ -27,7 +25,6 @@ log = logging.getLogger(__name__)
 
 TEXT = "text/plain; charset=utf-8"
 TLOG_SIZE = "text/x.tlog.size"
-REASON_MAX = 200  # characters; the whole stands with the parked entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +44,12 @@ NONE_YET = Answer(404, "no checkpoint yet\n")
 class Office:
     """Judges requests and carries out what was judged. Any thread may call."""
 
-    def __init__(self, store: Store, witness: Witness, clock: Clock) -> None:
+    def __init__(self, store: Store, witness: Witness, clock: Clock, clerk: Clerk | None = None) -> None:
         """Remembers the witness's key among head office's own. Raises LedgerFault L-502."""
         self._store = store
         self._witness = witness
         self._clock = clock
+        self._clerk = clerk or Clerk(store, clock)
         store.add_own_key(witness.vkey)
 
     def admit(self, log_id: str) -> Answer | None:
@@ -60,10 +58,17 @@ class Office:
 
     def take(self, log_id: str, batch: Batch) -> Answer:
         """Takes a parsed batch: the rest of step 1, and steps 2 to 6."""
+        answer = self._judged(log_id, batch)
+        if answer.status in (200, 202):
+            self._clerk.tell(log_id)
+        return answer
+
+    def _judged(self, log_id: str, batch: Batch) -> Answer:
+        hashes = leaf_hashes(batch)
         with self._turn(log_id) as turn:
             if turn is None or turn.log.blocked:
                 return UNKNOWN if turn is None else BLOCKED
-            match judge(batch, _state(turn)):
+            match judge(batch, _state(turn), hashes):
                 case Refused() as refusal:
                     if refusal.signed is not None:
                         self._contact(turn, refusal.signed)
@@ -120,26 +125,14 @@ class Office:
             turn.add_evidence(now_ms, text, held, tuple(turn.leaves(min(_size_of(held), turn.log.size))))
         if note.becomes_floor:
             turn.set(floor_size=size, floor_note=text)
+            self._expect(turn)
             turn.alarm(now_ms, "floor", f"{size} > {turn.log.size}")
 
     def _keep(self, turn: Turn, batch: Batch, taken: Taken) -> Answer:
         self._contact(turn, taken.signed)
         if taken.entries:
             turn.append(taken.entries, taken.leaves, batch.checkpoint, taken.frontier)
-        booked = turn.log.booked_size
-        parked = book(turn)
-        for what, no in amiss_since(turn.database, turn.log.id, booked):
-            turn.alarm(self._clock.utc_ms(), what, no)
-            log.error("%s: voucher %s: %s", turn.log.origin, no, what)
-        for told in sold_twice_since(turn.database, turn.log.id, booked):
-            turn.alarm(self._clock.utc_ms(), COUNT_TWICE, told)
-            log.error("%s: one purchase number of a card was sold twice: %s", turn.log.origin, told)
-        if parked:
-            first = min(parked)
-            turn.alarm(self._clock.utc_ms(), "parked", f"{len(parked)} × from {first}: {parked[first][:REASON_MAX]}")
-            log.warning(
-                "%s: %d entries parked, the first is %d: %s", turn.log.origin, len(parked), first, parked[first]
-            )
+        self._expect(turn, grown=bool(taken.entries))
         if taken.below_floor:
             return _size(202, turn.log.size)
         if turn.log.floor_size:
@@ -164,6 +157,15 @@ class Office:
     def _contact(self, turn: Turn, signed: Checkpoint) -> None:
         claimed = max(turn.log.claimed_size, signed.size)
         turn.set(contact_ms=self._clock.utc_ms(), claimed_size=claimed)
+        self._expect(turn)
+
+    def _expect(self, turn: Turn, *, grown: bool = False) -> None:
+        """Since when entries are known of that do not come."""
+        row = turn.log
+        if max(row.claimed_size, row.floor_size) <= row.size:
+            turn.set(behind_ms=0)
+        elif grown or not row.behind_ms:
+            turn.set(behind_ms=self._clock.utc_ms())
 
 
 def _state(turn: Turn) -> LogState:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from peewee import Case, Database, Expression, Function, fn
 
 from kiosk.hq.booking import civil_day
+from kiosk.hq.carried import brought_elsewhere
 from kiosk.hq.store import Store
 from kiosk.hq.tables import Alarm, Balance, Day, Log, Parked, Redemption, VoucherEvent
+from kiosk.hq.watch import ENDING, newest_epochs
 
 ALARMS_SHOWN = 50
-STATES = ("good", "new", "silent", "quarantined", "behind", "blocked")
+STATES = ("good", "new", "silent", "quarantined", "behind", "blocked", "retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Terminal:
     floor_size: int  # 0: none
     claimed_size: int
     parked: int
+    unbooked: int  # entries stored whose booking is still to come
     held: Held
     sold: Sold  # in the period
 
@@ -88,6 +91,8 @@ class AlarmRow:
     origin: str
     what: str
     detail: str
+    ended_ms: int = 0
+    goes_on: bool = False  # it stands for a state that is still so
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +127,10 @@ def fleet(store: Store, now_ms: int, days: int, silent_after_ms: int) -> Fleet:
         held = _held(database)
         parked = dict(Parked.select(Parked.log, fn.COUNT(Parked.seq)).group_by(Parked.log).tuples().execute(database))
         alarms = _alarms(database, {row.id: row.origin for row in logs})
-    terminals = {}
+    terminals, newest = {}, newest_epochs(logs)
     for row in logs:
         in_period = _whole(by_log[row.id] for by_log in sold.values() if row.id in by_log)
-        state = state_of(row, now_ms, silent_after_ms)
+        state = state_of(row, now_ms, silent_after_ms, is_newest=row.id in newest)
         terminals[row.id] = _terminal(row, state, held.get(row.id, Held()), in_period, parked.get(row.id, 0))
     rows = tuple(
         DayRow(
@@ -141,17 +146,20 @@ def fleet(store: Store, now_ms: int, days: int, silent_after_ms: int) -> Fleet:
     return Fleet(now_ms, tuple(terminals.values()), rows, alarms, _whole(row.whole for row in rows), everywhere)
 
 
-def state_of(row: Log, now_ms: int, silent_after_ms: int) -> str:
-    """The one word for a terminal; the worst that is true."""
+def state_of(row: Log, now_ms: int, silent_after_ms: int, *, is_newest: bool = True) -> str:
+    """The one word for a terminal; the worst that is true. Of an old epoch nobody expects a word."""
     if row.blocked:
         return "blocked"
     if row.quarantined:
         return "quarantined"
+    if row.retired_ms:
+        return "retired"
     if row.size < max(row.floor_size, row.claimed_size):
         return "behind"
     if not row.contact_ms:
         return "new"
-    return "silent" if now_ms - row.contact_ms > silent_after_ms else "good"
+    silent = now_ms - row.contact_ms > (row.silent_after_ms or silent_after_ms)
+    return "silent" if silent and is_newest else "good"
 
 
 def _terminal(row: Log, state: str, held: Held, sold: Sold, parked: int) -> Terminal:
@@ -168,6 +176,7 @@ def _terminal(row: Log, state: str, held: Held, sold: Sold, parked: int) -> Term
         floor_size=row.floor_size,
         claimed_size=row.claimed_size,
         parked=parked,
+        unbooked=row.size - row.booked_size,
         held=held,
         sold=sold,
     )
@@ -195,7 +204,18 @@ def _held(database: Database) -> dict[int, Held]:
     held = {log: Held(int(cash), -int(owed), -int(unassigned), int(all_)) for log, cash, owed, unassigned, all_ in rows}
     for log, fen in _on_paper(database).items():
         held[log] += Held(owed_fen=fen)
+    for log, accounts in brought_elsewhere(database).items():
+        held[log] = held.get(log, Held()) + _less(accounts)
     return held
+
+
+def _less(accounts: dict[str, int]) -> Held:
+    """What a later epoch has brought over is its own now; both epochs still sum to zero."""
+    first = {name: sum(fen for account, fen in accounts.items() if account.startswith(name)) for name in _SHOWN}
+    return Held(-first["cash:box"], first["owed:"], first["unassigned"])
+
+
+_SHOWN = ("cash:box", "owed:", "unassigned")
 
 
 def _on_paper(database: Database) -> dict[int, int]:
@@ -228,8 +248,14 @@ def _sum_where(condition: Expression) -> Function:
 
 
 def _alarms(database: Database, origins: dict[int, str]) -> tuple[AlarmRow, ...]:
-    rows = Alarm.select().order_by(Alarm.id.desc()).limit(ALARMS_SHOWN).execute(database)
-    return tuple(AlarmRow(row.at_ms, origins[row.log_id], row.what, row.detail) for row in rows)
+    """Those that go on, and the newest of the others."""
+    goes_on = (Alarm.ended_ms == 0) & Alarm.what.in_(ENDING)
+    standing = list(Alarm.select().where(goes_on).order_by(Alarm.id.desc()).execute(database))
+    others = list(Alarm.select().where(~goes_on).order_by(Alarm.id.desc()).limit(ALARMS_SHOWN).execute(database))
+    return tuple(
+        AlarmRow(row.at_ms, origins[row.log_id], row.what, row.detail, row.ended_ms, row in standing)
+        for row in (*standing, *others)
+    )
 
 
 def _whole(parts: Iterable[Sold]) -> Sold:

@@ -1,8 +1,9 @@
 """The store: head office's database, one lock per log, nothing acknowledged before its COMMIT.
 
-A log is changed only inside ``turn``: one thread, one transaction. SQLite's is ``BEGIN IMMEDIATE`` (WAL,
-``synchronous=FULL``); on PostgreSQL the log's row is locked. Frontiers are kept in memory; they are made from the
-stored leaf hashes and held against the newest stored checkpoint, so a damaged database is found before it is cosigned.
+A log is changed only inside ``turn``: one thread, one transaction, one process. SQLite's is ``BEGIN IMMEDIATE`` (WAL,
+``synchronous=FULL``); on PostgreSQL the log's row is locked, so that several offices may work on one database.
+Frontiers are kept in memory; they are made from the stored leaf hashes and held against the newest stored checkpoint,
+so a damaged database is found before it is cosigned, and what another office has stored meanwhile is found, too.
 """
 
 from __future__ import annotations
@@ -10,22 +11,23 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from peewee import Database, PeeweeException, SchemaManager, SqliteDatabase
-from playhouse import db_url
+from peewee import Database
 
-from kiosk.hq.tables import TABLES, Alarm, Evidence, Log, OwnKey, StoredCheckpoint, StoredEntry
+from kiosk.hq import database as db
+from kiosk.hq.schema import Backup, backup_into, migrate
+from kiosk.hq.tables import Alarm, Evidence, Log, OwnKey, StoredCheckpoint, StoredEntry
 from kiosk.ledger.note import Checkpoint, Vkey, parse_checkpoint_note
 from kiosk.ledger.tree import EMPTY_ROOT, Frontier
 from kiosk.model.errors import LedgerFault
 
-BUSY_TIMEOUT_S = 30
-ROWS_AT_ONCE = 500  # a statement of SQLite takes 32,766 values
 LEAVES_AT_ONCE = 65_536
-PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1}
+# It locks out every other turn, and lets rows be added that name the log: those of ``transaction`` need no turn.
+ROW_LOCK = "FOR NO KEY UPDATE"
 
 
 def log_hash(origin: str) -> str:
@@ -33,49 +35,38 @@ def log_hash(origin: str) -> str:
     return sha256(origin.encode()).hexdigest()
 
 
-def open_database(url: str) -> Database:
-    """The database a URL names, e.g. ``sqlite:////srv/hq/hq.db``. Raises LedgerFault L-502."""
-    try:
-        options = {"timeout": BUSY_TIMEOUT_S, "pragmas": PRAGMAS} if url.startswith("sqlite") else {}
-        database: Database = db_url.connect(url, **options)  # type: ignore[no-untyped-call]
-    except (RuntimeError, ImportError, PeeweeException) as error:
-        raise LedgerFault("L-502", f"this kind of database cannot be used: {error}") from error
-    except ValueError:  # its text holds the URL, and that may hold a password
-        text = "the database's URL is not understood; it is like sqlite:////srv/hq/hq.db"
-        raise LedgerFault("L-502", text) from None
-    return database
-
-
 class Store:
     """Head office's database. Any thread may call."""
 
-    def __init__(self, url: str) -> None:
-        """Makes what tables are missing. Raises LedgerFault L-502."""
-        self.database = open_database(url)
+    def __init__(self, url: str, backups: Path | None = None, backup: Backup | None = None) -> None:
+        """Makes the tables, or brings an older program's up to date, with a backup in ``backups`` before.
+
+        Raises LedgerFault L-502.
+        """
+        self.database = db.open_database(url)
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._locks_turn = threading.Lock()
+        # SQLite takes one writer, and lets others poll for it: threads of one process queue up instead.
+        self._writer: AbstractContextManager[object] = (
+            threading.Lock() if db.is_sqlite(self.database) else nullcontext()
+        )
         self._frontiers: dict[int, Frontier] = {}
-        with _faults():
-            # This connection stays open: SQLite would empty and delete its WAL whenever the last one closes.
-            self.database.connect(reuse_if_open=True)
-            for table in TABLES:
-                SchemaManager(table, database=self.database).create_all(safe=True)
+        with db.faults():
+            if db.is_sqlite(self.database):
+                # This connection stays open: SQLite would empty and delete its WAL whenever the last one closes.
+                self.database.connect(reuse_if_open=True)
+            self.migrated = migrate(self.database, backup or backup_into(backups))
+            db.warn_unless_durable(self.database)
 
     def close(self) -> None:
-        """Closes this thread's connection."""
-        with _faults():
-            self.database.close()
+        """Closes this thread's connection, and those that nobody uses."""
+        db.close(self.database)
 
     @contextmanager
     def session(self) -> Iterator[Database]:
         """A connection for reading. Raises LedgerFault L-502 when the database fails."""
-        with _faults():
-            opened = self.database.connect(reuse_if_open=True)
-            try:
-                yield self.database
-            finally:
-                if opened:
-                    self.database.close()
+        with db.session(self.database):
+            yield self.database
 
     def log(self, log_id: str) -> Log | None:
         """The log of this <H>, as it stands now."""
@@ -111,9 +102,9 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; durable when it ends without an exception."""
-        atomic = self.database.atomic("IMMEDIATE") if self._is_sqlite else self.database.atomic()
-        with _faults(), atomic:
+        """What people do, in a session: all or nothing, one at a time, durable when it ends without an exception."""
+        with self._writer, db.transaction(self.database):
+            db.lock_everybody(self.database)
             yield
 
     @contextmanager
@@ -122,17 +113,17 @@ class Store:
         with self._locks_turn:
             lock = self._locks[log_id]
         with lock, self.session() as database:
-            with self.transaction():
+            with self._writer, db.transaction(database):
                 query = Log.select().where(Log.hash == log_id)
-                log = (query if self._is_sqlite else query.for_update()).first(database)
+                if not db.is_sqlite(database):
+                    query = query.for_update(ROW_LOCK)  # type: ignore[arg-type]
+                log = query.first(database)
                 turn = None if log is None else Turn(database, log, self._frontiers.get(log.id))
                 yield turn
+                if turn is not None:
+                    turn.write()
             if turn is not None and turn.frontier_made is not None:
                 self._frontiers[turn.log.id] = turn.frontier_made
-
-    @property
-    def _is_sqlite(self) -> bool:
-        return isinstance(self.database, SqliteDatabase)
 
 
 class Turn:
@@ -142,23 +133,37 @@ class Turn:
         self.database = database
         self.log = log
         self.frontier_made: Frontier | None = frontier
+        self._changed: dict[str, Any] = {}
 
     def set(self, **fields: Any) -> None:
-        """Changes columns of the log's row."""
-        Log.update(**fields).where(Log.id == self.log.id).execute(self.database)
+        """Changes columns of the log's row, when the turn ends well."""
+        self._changed |= fields
         for name, value in fields.items():
             setattr(self.log, name, value)
+
+    def write(self) -> None:
+        """Writes what was set."""
+        if self._changed:
+            Log.update(**self._changed).where(Log.id == self.log.id).execute(self.database)
+            self._changed = {}
 
     def frontier(self) -> Frontier:
         """Of all stored entries. Raises LedgerFault L-501 if they do not make the newest stored checkpoint."""
         known, newest = self.frontier_made, self.newest()
         root = EMPTY_ROOT if newest is None else newest.root
+        if known is not None and known.size < self.log.size:  # another office has stored entries since
+            known = self._grown(known.copy())
         if known is None or known.size != self.log.size or known.root() != root:
-            known = Frontier(self.leaves(self.log.size))
+            known = self._grown(Frontier())
             if known.size != self.log.size or known.root() != root:
                 raise LedgerFault("L-501", f"the stored entries of {self.log.origin} do not make its checkpoint")
-            self.frontier_made = known
+        self.frontier_made = known
         return known
+
+    def _grown(self, frontier: Frontier) -> Frontier:
+        for leaf in self.leaves(self.log.size, frontier.size):
+            frontier.append(leaf)
+        return frontier
 
     def root_at(self, size: int) -> bytes:
         """Root of the first ``size`` stored entries; there are so many."""
@@ -169,9 +174,9 @@ class Turn:
                 return checkpoint.root
         return Frontier(self.leaves(size)).root()
 
-    def leaves(self, size: int) -> Iterator[bytes]:
-        """Leaf hashes of the first ``size`` entries."""
-        for first in range(0, size, LEAVES_AT_ONCE):
+    def leaves(self, size: int, start: int = 0) -> Iterator[bytes]:
+        """Leaf hashes of the first ``size`` entries, or of those from ``start`` on."""
+        for first in range(start, size, LEAVES_AT_ONCE):
             end = min(size, first + LEAVES_AT_ONCE)
             here = (StoredEntry.log == self.log.id) & (StoredEntry.seq >= first) & (StoredEntry.seq < end)
             query = StoredEntry.select(StoredEntry.leaf).where(here).order_by(StoredEntry.seq)
@@ -190,13 +195,8 @@ class Turn:
 
     def append(self, entries: Sequence[bytes], leaves: Sequence[bytes], note: str, frontier: Frontier) -> None:
         """Adds entries behind the stored ones, and the checkpoint note of the size they make."""
-        first = self.log.size
-        rows = [
-            {"log": self.log.id, "seq": first + place, "content": entry, "leaf": leaf}
-            for place, (entry, leaf) in enumerate(zip(entries, leaves, strict=True))
-        ]
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            StoredEntry.insert_many(rows[start : start + ROWS_AT_ONCE]).execute(self.database)
+        assert len(entries) == len(leaves) == frontier.size - self.log.size
+        db.put_entries(self.database, self.log.id, self.log.size, entries, leaves)
         StoredCheckpoint.insert(log=self.log.id, size=frontier.size, note=note).execute(self.database)
         self.set(size=frontier.size)
         self.frontier_made = frontier
@@ -213,11 +213,3 @@ class Turn:
         if new:
             Alarm.insert(log=self.log.id, at_ms=at_ms, what=what, detail=detail).execute(self.database)
         return new
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    try:
-        yield
-    except PeeweeException as error:
-        raise LedgerFault("L-502", f"head office's database: {error}") from error

@@ -1,8 +1,8 @@
 """Head office's tables. SQLite by default; PostgreSQL by its URL, for which each log's row is the lock.
 
-``entries``, ``checkpoints`` and ``redemptions`` are the truth and only grow. ``days``, ``balances``, ``opensales``,
-``parked`` and ``vouchers`` are projections: ``books.rebuild`` makes them again from the entries. Everything here stays
-inside ``kiosk.hq``.
+``entries``, ``checkpoints`` and ``redemptions`` are the truth and only grow. The ``PROJECTIONS`` at the end are made
+from the entries, and ``books.rebuild`` makes them again. Everything here stays inside ``kiosk.hq``. A change here needs
+a file in ``migrations/``, which changes the databases that are out there; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ class Log(Model):
     contact_ms = BigIntegerField(default=0)  # last request with a good signature
     booked_size = BigIntegerField(default=0)  # entries the projections have seen
     boot = CharField(20, default="0")  # highest of the entries booked; may need 64 bits, so it is text
+    behind_ms = BigIntegerField(default=0)  # since then it has signed more than is here, and brought nothing; 0: no
+    silent_after_ms = BigIntegerField(null=True)  # its own contact interval, where it is not the office's
+    retired_ms = BigIntegerField(default=0)  # a person, or a newer epoch, ended it; what it still sends is taken. 0: no
 
     class Meta:
         table_name = "logs"
@@ -92,6 +95,7 @@ class Alarm(Model):
     at_ms = BigIntegerField()
     what = CharField(40)
     detail = TextField(default="")
+    ended_ms = BigIntegerField(default=0)  # when it was over; 0: it goes on, or is of a kind that people end
 
     class Meta:
         table_name = "alarms"
@@ -192,6 +196,110 @@ class Purchase(Projection):
         indexes = ((("customer", "count"), False),)
 
 
+class Sale(Projection):
+    """A sale from its opening on; what only its closing knows is 0 or empty before. Fen, and 0.01 kWh."""
+
+    sale = CharField(32)  # hex
+    opened_seq = BigIntegerField(null=True)
+    opened_ms = BigIntegerField(null=True)
+    closed_seq = BigIntegerField(null=True)  # the receipt's number
+    closed_ms = BigIntegerField(null=True)
+    vendor = CharField(64)
+    customer = CharField(64, index=True)
+    meter = CharField(64, index=True)
+    paid_fen = BigIntegerField(default=0)
+    written_fen = BigIntegerField(default=0)
+    kept_fen = BigIntegerField(default=0)  # below 0: still owed to the customer
+    energy_centi_kwh = BigIntegerField(default=0)
+    count = BigIntegerField(default=0)  # the card's, of its last purchase
+    why = CharField(64, default="")
+    code = CharField(64, default="")
+    doubt = BooleanField(default=False)
+
+    class Meta:
+        table_name = "sales"
+        primary_key = CompositeKey("log", "sale")
+        indexes = ((("closed_seq",), False), (("opened_ms",), False), (("closed_ms",), False))
+
+
+class Cash(Projection):
+    """Money into a cash box or bag, or out of it (below 0), in fen."""
+
+    seq = BigIntegerField()
+    account = CharField(80)
+    fen = BigIntegerField()
+    at_ms = BigIntegerField()
+    kind = CharField(64)
+    sale = CharField(32, default="")  # hex
+
+    class Meta:
+        table_name = "cash"
+        primary_key = CompositeKey("log", "seq", "account")
+
+
+class Owed(Projection):
+    """What is owed to a customer now, in fen, above 0; or has come onto a card beyond it, below 0. Never 0."""
+
+    vendor = CharField(64)
+    customer = CharField(64, index=True)
+    fen = BigIntegerField()
+    since_ms = BigIntegerField()  # of the entry that made it leave 0
+    seq = BigIntegerField()  # of the last entry that changed it
+
+    class Meta:
+        table_name = "owed"
+        primary_key = CompositeKey("log", "vendor", "customer")
+
+
+class Event(Projection):
+    """Something at a terminal that people may look for: an outage, a refusal, tampering, an installation."""
+
+    seq = BigIntegerField()
+    at_ms = BigIntegerField(index=True)
+    topic = CharField(12)  # one of happenings.TOPICS
+    kind = CharField(64)
+    what = CharField(64, default="")  # the device, the card's work, what was installed
+    code = CharField(64, default="")
+    customer = CharField(64, default="")
+    ended_ms = BigIntegerField(default=0)  # of an outage: when the device came up again; 0: not yet
+
+    class Meta:
+        table_name = "events"
+        primary_key = CompositeKey("log", "seq")
+
+
+class Carried(Projection):
+    """A balance that a ledger brought over from an old epoch of its terminal. Fen, debit positive."""
+
+    seq = BigIntegerField()
+    epoch = CharField(40)  # the old one's number
+    account = CharField(160)
+    fen = BigIntegerField()
+
+    class Meta:
+        table_name = "carried"
+        primary_key = CompositeKey("log", "seq")
+
+
+class Invitation(Model):
+    """A one-time code and what became of it. Not a projection: people made it. ``state``: invite.STATES."""
+
+    number = CharField(4, primary_key=True)
+    place = CharField(110, index=True)  # domain/kiosk/region/terminal
+    key = BlobField()  # derived from the code; the code itself is nowhere
+    made_ms = BigIntegerField()
+    expires_ms = BigIntegerField()
+    tries = BigIntegerField(default=0)  # wrong ones
+    state = CharField(10)
+    operator = CharField(64, default="")  # who confirmed or refused it
+    request = BlobField(null=True)
+    answer = BlobField(null=True)
+    vkey = TextField(default="")
+
+    class Meta:
+        table_name = "invitations"
+
+
 class Redemption(Model):
     """A voucher that head office redeemed. Its number is the key: there is one row a number, or none.
 
@@ -226,7 +334,19 @@ class Published(Model):
         table_name = "published"
 
 
-PROJECTIONS: tuple[type[Projection], ...] = (Day, Balance, OpenSale, Parked, VoucherEvent, Purchase)
+PROJECTIONS: tuple[type[Projection], ...] = (
+    Day,
+    Balance,
+    OpenSale,
+    Parked,
+    VoucherEvent,
+    Purchase,
+    Sale,
+    Cash,
+    Owed,
+    Event,
+    Carried,
+)
 TABLES: tuple[type[Model], ...] = (
     Log,
     StoredEntry,
@@ -236,5 +356,6 @@ TABLES: tuple[type[Model], ...] = (
     OwnKey,
     Redemption,
     Published,
+    Invitation,
     *PROJECTIONS,
 )

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from kiosk.ledger.closing import ClosingCheck
+from kiosk.ledger.entry import Entry
+from kiosk.ledger.kinds import CLOSED, PRUNED
 from kiosk.ledger.note import (
     HEAD_OFFICE,
     TERMINAL,
@@ -17,7 +20,10 @@ from kiosk.ledger.note import (
     cosignature_time,
     signed_by,
 )
+from kiosk.ledger.part import Part
+from kiosk.ledger.prune import Holes
 from kiosk.ledger.totals import Totals
+from kiosk.ledger.tree import under
 from kiosk.ledger.walk import Walk
 from kiosk.model.errors import LedgerFault
 
@@ -58,11 +64,28 @@ class Report:
     own_key: bool  # no terminal's key was given: signatures were held against the key that the log itself names
     problems: tuple[Problem, ...]  # the first PROBLEMS_MAX
     problem_count: int
+    deleted: int = 0  # entries of which only the hash is here; ``accounts`` are then summed as closings sum them
 
     @property
     def good(self) -> bool:
         """Whether everything verifies."""
         return self.problem_count == 0
+
+
+class Guarded(Iterator[T]):
+    """A source that may fail; the failure ends it, and is a problem."""
+
+    def __init__(self, audit: Audit, source: Iterator[T]) -> None:
+        self.failed = False
+        self._audit, self._source = audit, source
+
+    def __next__(self) -> T:
+        try:
+            return next(self._source)
+        except LedgerFault as fault:
+            self.failed = True
+            self._audit.problem(self._audit.size, f"cannot be read on: {fault.args[0]}")
+            raise StopIteration from fault
 
 
 class Audit:
@@ -76,6 +99,10 @@ class Audit:
         self._offices = [vkey for vkey in vkeys if vkey.type == HEAD_OFFICE]
         self._key: Vkey | None = None
         self._totals = Totals()
+        self._holes = Holes()
+        self._lacking = 0  # entries that an export lacks, from the first
+        self._begun: set[bytes | None] = set()  # open sales whose beginning is there
+        self._closings = ClosingCheck()
         self._kinds: Counter[str] = Counter()
         self._held = 0
         self._cosigned: Cosignature | None = None
@@ -104,12 +131,9 @@ class Audit:
         if words:
             self.problem(None, words)
 
-    def guarded(self, source: Iterator[T]) -> Iterator[T]:
+    def guarded(self, source: Iterator[T]) -> Guarded[T]:
         """What a source gives until it fails; the failure is a problem."""
-        try:
-            yield from source
-        except LedgerFault as fault:
-            self.problem(self.size, f"cannot be read on: {fault.args[0]}")
+        return Guarded(self, source)
 
     def take(self, raw: bytes) -> None:
         """The next entry."""
@@ -119,9 +143,58 @@ class Audit:
             self.blame(str(fault.args[0]))
         else:
             self._kinds[entry.kind] += 1
-            self.blame(self._totals.take(entry))
+            if entry.kind == PRUNED:
+                self._holes.named_by(entry)
+            words = self._totals.take(entry)
+            self.blame("" if self._lacking and self._began_before(entry) else words)
+            self.blame(self._closings.take(entry))
         if self.size == 1:
             self._choose_key()
+
+    def _began_before(self, entry: Entry) -> bool:
+        """Whether an entry is of a sale whose beginning an export lacks."""
+        if entry.kind == "sale.opened":
+            self._begun.add(entry.sale)
+        began_before = entry.sale not in self._begun
+        if entry.kind == CLOSED:
+            self._begun.discard(entry.sale)
+        return began_before
+
+    def skip(self, leaf: bytes) -> None:
+        """The next entry, whose bytes were deleted: only its hash can be held against the root."""
+        self._holes.take(self.size)
+        self._closings.skip()
+        self.walk.skip(leaf)
+
+    def lack(self, leaf: bytes) -> None:
+        """The next entry of an export, without its bytes: all that are older than the ledger was pruned to."""
+        self._lacking += 1
+        self._closings.skip()
+        self.walk.skip(leaf)
+
+    def take_part(self, part: Part) -> bool:
+        """The next entries at once, with their checkpoints; False, and nothing taken or noted, unless all is well."""
+        if PRUNED in part.kinds or self._lacking:  # whose sales began where is known one by one only
+            return False
+        peaks = self.walk.frontier.peaks
+        if any(under(peaks, inner) != root for _, root, inner in part.held) or not self._totals.fits(part):
+            return False
+        closings = self._closings.after(part.runs)
+        if closings is None or not self.walk.take_part(part):
+            return False
+        self._closings = closings
+        self._totals.take_part(part)
+        self._kinds.update(part.kinds)
+        if part.opened:
+            self._choose_key()
+        if part.held:
+            self._held += len(part.held)
+            self.newest = max(self.newest, part.held[-1][0])
+        return True
+
+    def key_of(self, named: Vkey) -> Vkey | None:
+        """The key that signatures are held against in a log whose entry 0 names this one."""
+        return self._trusted.get(named.name) if self._trusted else named
 
     def hold(self, checkpoint: Checkpoint, signature: Signature) -> None:
         """Holds a checkpoint of the present size against the entries and the key."""
@@ -153,11 +226,13 @@ class Audit:
 
     def report(self) -> Report:
         """What was found."""
+        self.complain(self._holes.lacking(self._lacking) if self._lacking else self._holes.wrong())
+        deleted = self._lacking or self._holes.count
         return Report(
             origin=self.walk.vkey.name if self.walk.vkey else "",
             size=self.size,
             root=self.walk.frontier.root(),
-            accounts=self._totals.balances,
+            accounts=self._closings.balances if deleted else self._totals.balances,
             kinds=dict(sorted(self._kinds.items())),
             checkpoints=self._held,
             cosigned=self._cosigned,
@@ -165,14 +240,14 @@ class Audit:
             own_key=not self._trusted,
             problems=tuple(self._problems),
             problem_count=self._count,
+            deleted=deleted,
         )
 
     def _choose_key(self) -> None:
         named = self.walk.vkey
-        if named is None or not self._trusted:
-            self._key = named
+        if named is None:
             return
-        self._key = self._trusted.get(named.name)
+        self._key = self.key_of(named)
         if self._key is None:
             self.complain(f"none of the given keys is that of {named.name}")
         elif self._key != named:

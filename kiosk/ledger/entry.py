@@ -60,6 +60,11 @@ class Entry:
     data: Mapping[str, Any]
 
 
+def is_account(name: str) -> bool:
+    """Whether a text is an account's name."""
+    return _ACCOUNT.fullmatch(name) is not None
+
+
 def encode(entry: Entry) -> bytes:
     """The one byte form of an entry. Raises ValueError for an entry that breaks contract 2 §2."""
     _check(entry)
@@ -161,7 +166,7 @@ def _check_postings(post: Postings) -> None:
         raise ValueError(f"{len(post)} postings")
     total, before = 0, ""
     for account, fen in post:
-        if type(account) is not str or not _ACCOUNT.fullmatch(account):
+        if type(account) is not str or not is_account(account):
             raise ValueError(f"account {account!r}")
         if account <= before:  # the grammar is ASCII: the order of texts is that of their bytes
             raise ValueError("postings not in order, or an account twice")

@@ -1,23 +1,24 @@
-"""The journal: the ledger in one SQLite file, and the only file of the house that knows SQLite.
+"""The journal: the ledger in one SQLite file (``rows``), with its one writer and its readers.
 
 Law (contract 2 §2 and §3): entries, leaf hashes and one signed checkpoint of the new size are committed together,
-durable (WAL, ``synchronous=FULL``), before ``append`` returns; nothing written is ever changed. One process writes,
-others read meanwhile. Plain sqlite3 and no ORM: there are two tables, and the pragmas are the contract.
+durable (WAL, ``synchronous=FULL``), before ``append`` returns; nothing written is ever changed, but that old entries
+may leave holes (``prune``). One process writes, others read meanwhile. The first entry of another civil day comes
+behind the closings that it makes due (``closing``), in the same commit: so none can be lost or made twice.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from threading import RLock
-from typing import IO, Any, Self
+from typing import IO
 
+from kiosk.ledger.closing import Closer
 from kiosk.ledger.entry import Draft, Entry, decode, encode
+from kiosk.ledger.group import Group
 from kiosk.ledger.keys import sync_folder
-from kiosk.ledger.kinds import OPENED, check
+from kiosk.ledger.kinds import OPENED, PERIOD, PRUNED, check
 from kiosk.ledger.lock import lock_beside
 from kiosk.ledger.note import (
     SIZE_MAX,
@@ -28,68 +29,29 @@ from kiosk.ledger.note import (
     open_checkpoint,
     parse_cosigned_note,
 )
+from kiosk.ledger.prune import HOLLOW, INDEX, Holes, Pruning, draft_of
+from kiosk.ledger.rows import (
+    TABLES,
+    CheckpointRow,
+    Connect,
+    Rows,
+    check_format,
+    connected,
+    faults,
+    sqlite_file,
+    write_anew,
+)
 from kiosk.ledger.tree import Frontier, leaf_hash
 from kiosk.ledger.walk import Walk, opened_vkey
 from kiosk.model.clock import Clock
 from kiosk.model.errors import LedgerFault
 
-FORMAT = 1  # user_version
-ROWS_AT_ONCE = 1_024  # a statement that stays open longer would keep the WAL from shrinking
 PAGE = 256  # leaves between remembered frontiers
 
-_TABLES = (
-    "CREATE TABLE entry (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL, leaf BLOB NOT NULL) STRICT",
-    "CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, root BLOB NOT NULL, signature BLOB NOT NULL) STRICT",
-    f"PRAGMA user_version = {FORMAT}",
-)
-
-EntryRow = tuple[int, bytes, bytes]  # seq, entry bytes, leaf hash
-CheckpointRow = tuple[int, bytes, bytes]  # size, root, signature
 Seen = Callable[[Entry], object]
-Connect = Callable[[str], sqlite3.Connection]  # by URI; begins no transaction by itself; another's disk is simulated
-sqlite_file: Connect = partial(sqlite3.connect, uri=True, isolation_level=None, timeout=5, check_same_thread=False)
 
 
-class _Rows:
-    """What the writer and a reader both read. Any thread may call; two take turns."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._turn = RLock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the file."""
-        with self._turn:
-            self._connection.close()
-
-    def rows(self, first: int = 0, end: int = SIZE_MAX) -> Iterator[EntryRow]:
-        """``(seq, entry bytes, leaf hash)`` of ``first`` … ``end − 1``, as far as there are."""
-        statement = "SELECT seq, bytes, leaf FROM entry WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?"
-        while rows := self._all(statement, first, end, ROWS_AT_ONCE):
-            yield from rows
-            first = rows[-1][0] + 1
-
-    def leaf_hashes(self, first: int, end: int) -> list[bytes]:
-        """Leaf hashes ``first`` … ``end − 1``, 32 bytes each."""
-        statement = "SELECT leaf FROM entry WHERE seq >= ? AND seq < ? ORDER BY seq"
-        return [leaf for (leaf,) in self._all(statement, first, end)]
-
-    def _checkpoint(self, condition: str, size: int) -> CheckpointRow | None:
-        rows = self._all(f"SELECT size, root, signature FROM checkpoint WHERE {condition} LIMIT 1", size)
-        return rows[0] if rows else None
-
-    def _all(self, statement: str, *values: int) -> list[Any]:
-        with self._turn, _faults("L-501"):
-            return self._connection.execute(statement, values).fetchall()
-
-
-class Journal(_Rows):
+class Journal(Rows):
     """The one writer."""
 
     def __init__(self, connection: sqlite3.Connection, lock: IO[bytes], signer: Signer, clock: Clock) -> None:
@@ -104,7 +66,9 @@ class Journal(_Rows):
         self._pages = [self._frontier]  # frontiers at 0, PAGE, 2·PAGE …
         self._signature = b""
         self._last: Entry | None = None
+        self._closer = Closer()
         self._torn = False  # the last transaction broke off
+        self._group = Group(self._turn, self._append)
 
     @classmethod
     def create(
@@ -121,14 +85,14 @@ class Journal(_Rows):
             parse_cosigned_note(prev)
         with ExitStack() as undo:
             lock = undo.enter_context(lock_beside(path))
-            journal = cls(_connect(path, "rwc", connect), lock, signer, clock)
+            journal = cls(connected(path, "rwc", connect), lock, signer, clock)
             undo.callback(journal.close)
-            with _faults("L-502"):
+            with faults("L-502"):
                 if journal._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
                     raise LedgerFault("L-501", f"{path} holds a log already")
             opened = {"origin": origin, "vkey": str(signer.vkey), "prev": prev, "why": why}
-            journal._append([Draft(OPENED, None, (), opened)], _TABLES)
-            with _faults("L-502"):
+            journal._append([Draft(OPENED, None, (), opened)], TABLES)
+            with faults("L-502"):
                 sync_folder(path.absolute().parent)
             undo.pop_all()
         return journal
@@ -143,7 +107,7 @@ class Journal(_Rows):
         """
         with ExitStack() as undo:
             lock = undo.enter_context(lock_beside(path))
-            journal = cls(_connect(path, "rw", connect), lock, signer, clock)
+            journal = cls(connected(path, "rw", connect), lock, signer, clock)
             undo.callback(journal.close)
             journal._load(seen)
             undo.pop_all()
@@ -158,6 +122,11 @@ class Journal(_Rows):
     def origin(self) -> str:
         """The log's name."""
         return self._vkey.name
+
+    @property
+    def vkey(self) -> Vkey:
+        """The terminal's key."""
+        return self._vkey
 
     @property
     def size(self) -> int:
@@ -182,7 +151,9 @@ class Journal(_Rows):
             return checkpoint_note(self._vkey, self._here(self._frontier), self._signature)
 
     def append(self, drafts: Iterable[Draft]) -> list[Entry]:
-        """Records all or nothing, durable when it returns. No drafts, no commit.
+        """Records all or nothing, durable when it returns. No drafts, no commit. Returns the entries of the drafts.
+
+        Any thread may call; several that wait share a commit (``group``).
 
         Raises LedgerFault L-502 (nothing was recorded; it may be tried again), L-505 (nothing signed, so nothing
         recorded), AssertionError for a wrong draft.
@@ -190,9 +161,9 @@ class Journal(_Rows):
         drafts = list(drafts)
         for draft in drafts:
             check(draft)
-            if draft.kind == OPENED:
-                raise AssertionError("a log is opened once")
-        return self._append(drafts) if drafts else []
+            if draft.kind in (OPENED, PERIOD, PRUNED):
+                raise AssertionError(f"{draft.kind} is the journal's own")
+        return self._group.append(drafts) if drafts else []
 
     def entries(self, first: int, end: int) -> Iterator[Entry]:
         """Entries ``first`` … ``end − 1``."""
@@ -213,6 +184,22 @@ class Journal(_Rows):
         with self._transaction() as execute:
             execute("DELETE FROM checkpoint WHERE size < ?", (min(below_size, self.size),))
 
+    def prune(self, pruning: Pruning) -> None:
+        """Deletes the bytes of entries, together with the ``log.pruned`` that says so; all or nothing.
+
+        Raises LedgerFault L-501 (head office has not cosigned them as they are here), L-502, L-505.
+        """
+        with self._turn:
+            signed = pruning.cosigned.checkpoint
+            if signed.origin != self.origin or not pruning.below <= signed.size <= self.size:
+                raise LedgerFault("L-501", "head office has not cosigned what is to be deleted")
+            if self.frontier(signed.size).root() != signed.root:
+                raise LedgerFault("L-501", "what head office cosigned is not what is here")
+            gone = (seq for seq, raw, _ in self.kept_rows(0, pruning.below) if not raw or seq in pruning.doomed)
+            draft = draft_of(pruning, Holes(gone))
+            check(draft)
+            self._append([draft], hollowed=sorted(pruning.doomed))
+
     def sign(self, size: int) -> None:
         """Signs and keeps the checkpoint of the first ``size`` entries, at least 1. Raises LedgerFault L-502, L-505."""
         here = self._here(self.frontier(size))
@@ -220,12 +207,13 @@ class Journal(_Rows):
         with self._transaction() as execute:
             execute("INSERT OR IGNORE INTO checkpoint VALUES (?, ?, ?)", row)
 
-    def _append(self, drafts: list[Draft], first: tuple[str, ...] = ()) -> list[Entry]:
+    def _append(self, drafts: list[Draft], first: tuple[str, ...] = (), hollowed: Sequence[int] = ()) -> list[Entry]:
         """Everything that can fail for other reasons comes before the transaction; memory follows the COMMIT."""
         with self._turn:
             at = self._clock.utc_ms()
             grown, pages, entries, rows = self._frontier.copy(), [], [], []
-            for draft in drafts:
+            due = self._closer.due(at, grown.size)
+            for draft in (*due, *drafts):
                 if grown.size >= SIZE_MAX:
                     raise LedgerFault("L-502", "the log is full: it needs a new epoch")
                 entry = Entry(grown.size, at, self._boot, draft.kind, draft.sale, draft.post, draft.data)
@@ -247,17 +235,23 @@ class Journal(_Rows):
                 for row in rows:
                     execute("INSERT INTO entry VALUES (?, ?, ?)", row)
                 execute("INSERT INTO checkpoint VALUES (?, ?, ?)", (checkpoint.size, checkpoint.root, signature))
+                if hollowed:
+                    execute(INDEX)
+                for seq in hollowed:
+                    execute(HOLLOW, (seq,))
             self._frontier, self._signature, self._last = grown, signature, entries[-1]
             self._pages += pages
-            return entries
+            for entry in entries:
+                self._closer.take(entry)
+            return entries[len(due) :]
 
     @contextmanager
     def _transaction(self) -> Iterator[Callable[..., object]]:
         """All or nothing, durable when it ends. Raises LedgerFault L-502."""
         execute = self._connection.execute
-        with self._turn, _faults("L-502"):
+        with self._turn, faults("L-502"):
             if self._torn:
-                _write_anew(self._connection)
+                write_anew(self._connection)
             self._torn = True
             try:
                 execute("BEGIN IMMEDIATE")
@@ -273,10 +267,17 @@ class Journal(_Rows):
         return Checkpoint(self._vkey.name, frontier.size, frontier.root())
 
     def _load(self, seen: Seen | None) -> None:
-        with _faults("L-501"):
-            _check_format(self._connection)
+        with faults("L-501"):
+            check_format(self._connection)
         walk = Walk()
-        for seq, raw, leaf in self.rows():
+        holes = Holes()
+        for seq, raw, leaf in self.kept_rows():
+            if not raw:
+                walk.skip(leaf)
+                holes.take(seq)
+                if walk.frontier.size % PAGE == 0:
+                    self._pages.append(walk.frontier.copy())
+                continue
             self._last = walk.take(raw)
             if (seq, leaf) != (walk.seq, walk.leaf):
                 raise LedgerFault("L-501", f"entry {walk.seq} is stored as another, or with another leaf hash")
@@ -284,26 +285,32 @@ class Journal(_Rows):
                 raise LedgerFault("L-505", f"the key at hand is not that of {walk.vkey}")
             if walk.frontier.size % PAGE == 0:
                 self._pages.append(walk.frontier.copy())
+            self._closer.take(self._last)
+            if self._last.kind == PRUNED:
+                holes.named_by(self._last)
             if seen:
                 seen(self._last)
-        newest = self._checkpoint("size >= ? ORDER BY size DESC", 0)
+        newest = self.checkpoint_row("size >= ? ORDER BY size DESC", 0)
         if not walk.frontier.size or newest is None:
             raise LedgerFault("L-501", "the log is empty, or has no checkpoint")
         self._frontier, self._boot, self._signature = walk.frontier, walk.boot + 1, newest[2]
         if newest[:2] != (self.size, self.root):
             raise LedgerFault("L-501", f"the checkpoint of size {newest[0]} is not that of the {self.size} entries")
         open_checkpoint(self.checkpoint_note, self._vkey)
+        if wrong := holes.wrong():
+            raise LedgerFault("L-501", wrong)
 
 
-class JournalReader(_Rows):
+class JournalReader(Rows):
     """Reads while the writer runs; needs no key. Verifies nothing: see ``verify``."""
 
     def __init__(self, path: Path, connect: Connect = sqlite_file) -> None:
         """Raises LedgerFault L-501 if there is no log, or none of this format."""
-        super().__init__(_connect(path, "ro", connect))
+        super().__init__(connected(path, "ro", connect))
+        self.path = path
         try:
-            with _faults("L-501"):
-                _check_format(self._connection)
+            with faults("L-501"):
+                check_format(self._connection)
             first = next(self.rows(0, 1), None)
             if first is None:
                 raise LedgerFault("L-501", "the log is empty")
@@ -323,8 +330,12 @@ class JournalReader(_Rows):
         return self._all("SELECT coalesce(max(seq) + 1, 0) FROM entry")[0][0]  # type: ignore[no-any-return]
 
     def entries(self, first: int, end: int) -> Iterator[bytes]:
-        """The bytes of entries ``first`` … ``end − 1``, as far as there are."""
+        """The bytes of entries ``first`` … ``end − 1``, as far as there are. LedgerFault L-507 for deleted ones."""
         return (raw for _, raw, _ in self.rows(first, end))
+
+    def kept(self, first: int = 0, end: int = SIZE_MAX) -> Iterator[bytes]:
+        """The same, with ``b""`` in the place of deleted ones."""
+        return (raw for _, raw, _ in self.kept_rows(first, end))
 
     def newest(self) -> str:
         """The newest checkpoint note. Raises LedgerFault L-501 if there is none."""
@@ -341,59 +352,16 @@ class JournalReader(_Rows):
         """The smallest kept checkpoint of at least ``size``."""
         return self._note("size >= ? ORDER BY size", size)
 
-    def checkpoints(self) -> Iterator[str]:
-        """Every kept checkpoint note, by size."""
-        size = 0
-        while row := self._checkpoint("size >= ? ORDER BY size", size):
+    def checkpoints(self, size: int = 0) -> Iterator[str]:
+        """Every kept checkpoint note of at least ``size``, by size."""
+        while row := self.checkpoint_row("size >= ? ORDER BY size", size):
             yield self._as_note(row)
             size = row[0] + 1
 
     def _note(self, condition: str, size: int) -> str | None:
-        row = self._checkpoint(condition, size)
+        row = self.checkpoint_row(condition, size)
         return self._as_note(row) if row else None
 
     def _as_note(self, row: CheckpointRow) -> str:
         size, root, signature = row
         return checkpoint_note(self._vkey, Checkpoint(self._vkey.name, size, root), signature)
-
-
-def _connect(path: Path, mode: str, connect: Connect) -> sqlite3.Connection:  # ro, rw (there must be a file), rwc
-    fault = "L-501" if mode == "ro" else "L-502"
-    uri = f"{path.absolute().as_uri()}?mode={mode}&psow=0"  # a card may ruin all of the sector it is writing
-    with _faults(fault):
-        connection = connect(uri)
-    try:
-        with _faults(fault):
-            if mode != "ro":
-                if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
-                    raise LedgerFault("L-502", f"{path} lies where SQLite cannot keep a WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                _write_anew(connection)
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except LedgerFault:
-        connection.close()
-        raise
-    return connection
-
-
-def _check_format(connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != FORMAT:
-        raise LedgerFault("L-501", f"not a journal of format {FORMAT}, but {version}")
-
-
-def _write_anew(connection: sqlite3.Connection) -> None:
-    """Empties the WAL into the file: what a dead process or a failed sync left in it may not have reached the disk."""
-    if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-        raise LedgerFault("L-502", "the journal is being read without end")
-
-
-@contextmanager
-def _faults(code: str) -> Iterator[None]:
-    """Turns what SQLite and the disk say into a LedgerFault; a file that is no sound database is always L-501."""
-    try:
-        yield
-    except (sqlite3.OperationalError, sqlite3.InterfaceError, OSError) as error:
-        raise LedgerFault(code, str(error)) from error
-    except sqlite3.Error as error:
-        raise LedgerFault("L-501", str(error)) from error

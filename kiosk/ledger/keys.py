@@ -37,12 +37,13 @@ class KeySigner:
         return self._key.sign(message)
 
 
-def make_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL) -> KeySigner:
+def make_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL, *, more: bytes = b"") -> KeySigner:
     """Makes a key and writes it, durable and readable by its owner only; never over one that is there.
 
-    ``name`` is the origin (kind TERMINAL) or head office's key name (HEAD_OFFICE). Raises LedgerFault L-505.
+    ``name`` is the origin (kind TERMINAL) or head office's key name (HEAD_OFFICE); ``more`` belongs to the passphrase,
+    behind what the file says: what a security chip gives out. Raises LedgerFault L-505.
     """
-    passphrase = _passphrase(passphrase_file)
+    passphrase = _passphrase(passphrase_file) + more
     signer = KeySigner(Ed25519PrivateKey.generate(), name, kind)
     pem = signer._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
     try:
@@ -52,9 +53,9 @@ def make_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL)
     return signer
 
 
-def load_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL) -> KeySigner:
-    """The key of a file. Raises LedgerFault L-505 if it cannot be read, opened, or is not Ed25519."""
-    passphrase = _passphrase(passphrase_file)
+def load_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL, *, more: bytes = b"") -> KeySigner:
+    """The key of a file; ``more`` as when it was made. Raises LedgerFault L-505: not read, not opened, not Ed25519."""
+    passphrase = _passphrase(passphrase_file) + more
     try:
         key = load_pem_private_key(path.read_bytes(), passphrase)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -62,6 +63,19 @@ def load_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL)
     if not isinstance(key, Ed25519PrivateKey):
         raise LedgerFault("L-505", f"{path} is not an Ed25519 key")
     return KeySigner(key, name, kind)
+
+
+def private_text(path: Path, what: str) -> bytes:
+    """A secret's file, without its line end. Raises LedgerFault L-505: it cannot be read, is empty, or others may."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise LedgerFault("L-505", f"{what} in {path} can be read by others: chmod 600")
+        secret = path.read_bytes().rstrip(b"\r\n")
+    except OSError as error:
+        raise LedgerFault("L-505", f"{what} cannot be read: {error}") from error
+    if not secret:
+        raise LedgerFault("L-505", f"{what} is not in {path}: the file is empty")
+    return secret
 
 
 def _passphrase(path: Path) -> bytes:

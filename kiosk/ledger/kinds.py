@@ -10,17 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kiosk.ledger.entry import UINT_MAX, Draft
+from kiosk.ledger.entry import UINT_MAX, Draft, Entry
 
 OPENED = "log.opened"  # entry 0, and no other
+BROUGHT = "balance.brought"  # what an old epoch left
 CLOSED = "sale.closed"
 VOUCHER = "voucher.issued"
+PERIOD = "period.closed"
+PERIODS = ("day", "month", "year")
+PRUNED = "log.pruned"
 EVERYWHERE = frozenset({"any"})
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The shape of one kind's entries. Types of keys: text, uint, int, bool, bytes, bytes8."""
+    """The shape of one kind's entries. Types of keys: text, uint, int, bool, bytes, bytes8, sums (text → int)."""
 
     keys: Mapping[str, str]
     optional: Mapping[str, str] = field(default_factory=dict)
@@ -45,14 +49,55 @@ _MARK = {"serial": "text", "counter": "uint"}  # the device's own number of the 
 
 KINDS: dict[str, Kind] = {
     OPENED: Kind({"origin": "text", "vkey": "text", "prev": "text", "why": "text"}),
-    "balance.brought": Kind({"from": "uint"}, accounts=EVERYWHERE),
-    "terminal.started": Kind({"version": "text", "unclean": "bool"}),
+    BROUGHT: Kind(
+        {"from": "uint"},
+        optional={
+            "vendor": "text",
+            "customer": "text",
+            "meter": "text",
+            "region": "text",
+            "energy": "int",
+            "count": "uint",
+            "intended": "uint",
+            "by": "bytes",
+            "made": "uint",
+            "voucher": "text",
+        },
+        accounts=EVERYWHERE,
+    ),
+    "counter.raised": Kind({"counter": "uint", "chip": "text"}),
+    "terminal.started": Kind({"version": "text", "unclean": "bool"}, optional={"since": "uint"}),
     "terminal.stopped": Kind({"why": "text"}),
+    PERIOD: Kind(
+        {
+            "period": "text",
+            "name": "text",
+            "first": "uint",
+            "last": "uint",
+            "sales": "uint",
+            "sums": "sums",
+            "balances": "sums",
+            "ever": "sums",
+        },
+        words={"period": PERIODS},
+    ),
+    PRUNED: Kind({"below": "uint", "count": "uint", "digest": "bytes", "cosigned": "uint", "time": "uint"}),
     "price.installed": Kind({"version": "uint", "sha256": "bytes"}),
     "customers.installed": Kind({"version": "uint", "sha256": "bytes"}),
     "owed.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "blocked.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "messages.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "vkeys.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "secrets.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "vendor.installed": Kind({"name": "text", "version": "uint", "sha256": "bytes"}),
+    "target.refused": Kind({"name": "text", "sha256": "bytes", "code": "text"}),
+    "downlink.stood": Kind({"code": "text"}),
+    "card.blocked": Kind(
+        {"vendor": "text", "customer": "text", "meter": "text", "count": "uint", "why": "text"},
+        words={"why": ("lost", "stolen")},
+    ),
     "device.down": Kind({"device": "text", "code": "text"}),
-    "device.up": Kind({"device": "text"}),
+    "device.up": Kind({"device": "text"}, optional={"code": "text", "ms": "uint"}),
     "clock.stepped": Kind({"old": "uint", "new": "uint"}),
     "sale.opened": Kind(
         {
@@ -168,21 +213,34 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "bool": lambda value: type(value) is bool,
     "bytes": lambda value: type(value) is bytes,
     "bytes8": lambda value: type(value) is bytes and len(value) == 8,
+    "sums": lambda value: type(value) is dict and all(type(each) is int for each in value.values()),
 }
 
 
 def check(draft: Draft) -> None:
     """Holds a draft against the list. Raises AssertionError: a wrong draft is our own mistake, not the world's."""
-    kind = KINDS.get(draft.kind)
+    wrong = _wrong(draft)
+    if wrong:
+        raise AssertionError(wrong)
+
+
+def shaped(fact: Draft | Entry) -> bool:
+    """Whether an entry has the shape that the list gives its kind: of another program's nobody knows."""
+    return not _wrong(fact)
+
+
+def _wrong(fact: Draft | Entry) -> str:
+    kind = KINDS.get(fact.kind)
     if kind is None:
-        raise AssertionError(f"no kind {draft.kind!r} in the list")
+        return f"no kind {fact.kind!r} in the list"
     types = {**kind.keys, **kind.optional}
-    if not kind.keys.keys() <= draft.data.keys() <= types.keys():
-        raise AssertionError(f"{draft.kind} with keys {sorted(draft.data)}")
-    for key, value in draft.data.items():
+    if not kind.keys.keys() <= fact.data.keys() <= types.keys():
+        return f"{fact.kind} with keys {sorted(fact.data)}"
+    for key, value in fact.data.items():
         if not _FITS[types[key]](value) or value not in kind.words.get(key, (value,)):
-            raise AssertionError(f"{draft.kind}: {key} is {value!r}, not {types[key]}")
-    if kind.sale != "maybe" and (draft.sale is None) is not (kind.sale == "no"):
-        raise AssertionError(f"{draft.kind} with sale {draft.sale!r}")
-    if kind.accounts is not EVERYWHERE and not {account.split(":")[0] for account, _ in draft.post} <= kind.accounts:
-        raise AssertionError(f"{draft.kind} posts to {draft.post}")
+            return f"{fact.kind}: {key} is {value!r}, not {types[key]}"
+    if kind.sale != "maybe" and (fact.sale is None) is not (kind.sale == "no"):
+        return f"{fact.kind} with sale {fact.sale!r}"
+    if kind.accounts is not EVERYWHERE and not {account.split(":")[0] for account, _ in fact.post} <= kind.accounts:
+        return f"{fact.kind} posts to {fact.post}"
+    return ""

@@ -72,7 +72,7 @@ class Vkey:
             raise LedgerFault("L-501", f"not a key of a terminal or of head office: {self.name!r} type {self.type}")
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{_base64(bytes([self.type]) + self.key)}"
+        return f"{self.name}+{self.key_id.hex()}+{base64_of(bytes([self.type]) + self.key)}"
 
     @property
     def key_id(self) -> bytes:
@@ -85,7 +85,7 @@ class Vkey:
         parts = text.split("+", 2)  # the base64 may hold more of them
         if len(parts) != 3:
             raise LedgerFault("L-501", "a vkey has three parts")
-        raw = _unbase64(parts[2])
+        raw = bytes_of_base64(parts[2])
         vkey = cls(parts[0], raw[0] if raw else 0, raw[1:])
         if str(vkey) != text:
             raise LedgerFault("L-501", f"the key ID in the vkey of {vkey.name} is wrong")
@@ -120,7 +120,7 @@ class Checkpoint:
     root: bytes  # 32 bytes
 
     def __str__(self) -> str:
-        return f"{self.origin}\n{self.size}\n{_base64(self.root)}\n"
+        return f"{self.origin}\n{self.size}\n{base64_of(self.root)}\n"
 
     @classmethod
     def parse(cls, body: str) -> Checkpoint:
@@ -128,7 +128,7 @@ class Checkpoint:
         lines = body.split("\n")
         if len(lines) != 4 or lines[3]:
             raise LedgerFault("L-501", "a checkpoint has exactly three lines")
-        origin, size, root = lines[0], lines[1], _unbase64(lines[2])
+        origin, size, root = lines[0], lines[1], bytes_of_base64(lines[2])
         if not is_origin(origin) or not _SIZE.fullmatch(size) or len(size) > 10 or len(root) != HASH_BYTES:
             raise LedgerFault("L-501", "not a checkpoint of a terminal's log")
         if int(size) > SIZE_MAX:
@@ -145,13 +145,13 @@ class Signature:
     blob: bytes  # 64 bytes; a cosignature has 8 bytes of time before them
 
     def __str__(self) -> str:
-        return f"{_DASH}{self.name} {_base64(self.key_id + self.blob)}\n"
+        return f"{_DASH}{self.name} {base64_of(self.key_id + self.blob)}\n"
 
     @classmethod
     def parse(cls, line: str) -> Signature:
         """A line without its LF. Raises LedgerFault L-501."""
         name, space, coded = line.removeprefix(_DASH).partition(" ")
-        raw = _unbase64(coded)
+        raw = bytes_of_base64(coded)
         if not line.startswith(_DASH) or not name or not space or len(raw) <= KEY_ID_BYTES:
             raise LedgerFault("L-501", "not a signature line")
         if "+" in name or any(letter.isspace() for letter in name):
@@ -283,16 +283,17 @@ def _cosigned(checkpoint: Checkpoint, time: int) -> bytes:
     return f"cosignature/v1\ntime {time}\n{checkpoint}".encode()
 
 
-def _base64(raw: bytes) -> str:
+def base64_of(raw: bytes) -> str:
+    """Padded base64."""
     return base64.b64encode(raw).decode("ascii")
 
 
-def _unbase64(text: str) -> bytes:
+def bytes_of_base64(text: str) -> bytes:
     """Canonical padded base64 only. Raises LedgerFault L-501."""
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError as error:
         raise LedgerFault("L-501", "not base64") from error
-    if _base64(raw) != text:  # spare bits, or padding, of another form
+    if base64_of(raw) != text:  # spare bits, or padding, of another form
         raise LedgerFault("L-501", "not canonical base64")
     return raw

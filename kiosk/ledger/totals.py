@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from kiosk.ledger.entry import Entry
 from kiosk.ledger.kinds import CLOSED
+from kiosk.ledger.part import Part
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -32,6 +33,19 @@ class Totals:
             if entry.sale is not None and account.startswith("owed:"):
                 _add(self._owed, entry.sale, fen)
         return self._close(entry) if entry.kind == CLOSED else ""
+
+    def fits(self, part: Part) -> bool:
+        """Whether every sale that is closed in the part keeps what it says, with what came before."""
+        if not self._owed.keys().isdisjoint(part.even):
+            return False
+        return all(kept == self._owed.get(sale, 0) + added for sale, kept, added in part.closes)
+
+    def take_part(self, part: Part) -> None:
+        """Books a part that fits."""
+        for account, fen in part.balances.items():
+            _add(self._balances, account, fen)
+        for sale, fen in part.owed.items():
+            _add(self._owed, sale, fen)
 
     def _close(self, entry: Entry) -> str:
         if entry.sale is None:

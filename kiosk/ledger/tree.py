@@ -1,7 +1,8 @@
 """The Merkle tree of RFC 6962 §2.1 over leaf hashes.
 
 ``Frontier`` is what a growing log remembers: the roots of its perfect subtrees, largest first; one hash for each 1 in
-the binary form of its size. Proofs are made from the leaf hashes and are checked without them.
+the binary form of its size. Proofs are made from the leaf hashes, or from what is known of subtrees, and are checked
+without them.
 """
 
 from __future__ import annotations
@@ -34,14 +35,16 @@ class Frontier:
         for leaf in leaves:
             self.append(leaf)
 
-    def append(self, leaf: bytes) -> None:
-        """Adds one leaf hash."""
-        node, size = leaf, self._size
+    def append(self, node: bytes, height: int = 0) -> None:
+        """Adds one leaf hash; or 2^height leaves at once by their root, where such a subtree begins."""
+        size, rest = self._size >> height, self._size & ((1 << height) - 1)
+        if rest:
+            raise ValueError(f"no subtree of 2^{height} leaves begins at {self._size}")
         while size & 1:  # each trailing 1 is a subtree as large as the node: they merge
             node = node_hash(self._peaks.pop(), node)
             size >>= 1
         self._peaks.append(node)
-        self._size += 1
+        self._size += 1 << height
 
     def copy(self) -> Frontier:
         """A second frontier that grows by itself."""
@@ -61,12 +64,22 @@ class Frontier:
 
     def root(self) -> bytes:
         """Root hash, 32 bytes."""
-        if not self._peaks:
-            return EMPTY_ROOT
-        node = self._peaks[-1]
-        for peak in self._peaks[-2::-1]:
-            node = node_hash(peak, node)
-        return node
+        return under(self._peaks[:-1], self._peaks[-1]) if self._peaks else EMPTY_ROOT
+
+
+def under(peaks: Sequence[bytes], node: bytes) -> bytes:
+    """The root of the tree whose right edge is these peaks, largest first, and then a smaller subtree's root."""
+    for peak in reversed(peaks):
+        node = node_hash(peak, node)
+    return node
+
+
+def perfect_root(hashes: bytes) -> bytes:
+    """Root over 2^n hashes of 32 bytes, one after the other."""
+    while len(hashes) > HASH_BYTES:
+        pairs = range(0, len(hashes), 2 * HASH_BYTES)
+        hashes = b"".join([sha256(b"\x01" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs])
+    return hashes
 
 
 def root_hash(leaves: Iterable[bytes]) -> bytes:
@@ -74,38 +87,68 @@ def root_hash(leaves: Iterable[bytes]) -> bytes:
     return Frontier(leaves).root()
 
 
-def inclusion_proof(leaves: Sequence[bytes], index: int, size: int) -> tuple[bytes, ...]:
-    """Proof that leaf ``index`` is in the tree of the first ``size`` leaves, its sibling first (PATH, §2.1.1)."""
-    if not 0 <= index < size <= len(leaves):
+Span = tuple[int, int]
+"""Leaves ``first`` … ``end − 1``, as a subtree."""
+
+
+def inclusion_spans(index: int, size: int) -> list[Span]:
+    """The subtrees whose roots are the proof that leaf ``index`` is in a tree of ``size``, its sibling first."""
+    if not 0 <= index < size:
         raise ValueError(f"no leaf {index} in a tree of {size}")
-    proof, low, high = [], 0, size
+    spans, low, high = [], 0, size
     while high - low > 1:
         middle = low + _split(high - low)
         if index < middle:
-            proof.append(root_hash(leaves[middle:high]))
+            spans.append((middle, high))
             high = middle
         else:
-            proof.append(root_hash(leaves[low:middle]))
+            spans.append((low, middle))
             low = middle
-    return tuple(reversed(proof))
+    return spans[::-1]
+
+
+def consistency_spans(first: int, second: int) -> list[Span]:
+    """The subtrees whose roots are the proof that the tree of ``second`` leaves begins with that of ``first``."""
+    if not 0 < first <= second:
+        raise ValueError(f"no tree of {first} in a tree of {second}")
+    spans, low, high, whole = [], 0, second, True
+    while first != high:
+        middle = low + _split(high - low)
+        if first <= middle:
+            spans.append((middle, high))
+            high = middle
+        else:
+            spans.append((low, middle))
+            low, whole = middle, False
+    if not whole:  # the first tree is not one node of the second: its last part opens the proof
+        spans.append((low, high))
+    return spans[::-1]
+
+
+def perfect_spans(first: int, end: int) -> list[Span]:
+    """A subtree of a tree as the perfect ones that it consists of, largest first."""
+    spans = []
+    while first < end:
+        width = 1 << (end - first).bit_length() - 1
+        if first % width:
+            raise ValueError(f"no subtree of leaves {first} to {end}")
+        spans.append((first, first + width))
+        first += width
+    return spans
+
+
+def inclusion_proof(leaves: Sequence[bytes], index: int, size: int) -> tuple[bytes, ...]:
+    """Proof that leaf ``index`` is in the tree of the first ``size`` leaves, its sibling first (PATH, §2.1.1)."""
+    if size > len(leaves):
+        raise ValueError(f"no tree of {size} over {len(leaves)} leaves")
+    return tuple(root_hash(leaves[first:end]) for first, end in inclusion_spans(index, size))
 
 
 def consistency_proof(leaves: Sequence[bytes], first: int, second: int) -> tuple[bytes, ...]:
     """Proof that the tree of ``second`` leaves begins with that of ``first`` (PROOF, §2.1.2)."""
-    if not 0 < first <= second <= len(leaves):
-        raise ValueError(f"no tree of {first} in a tree of {second}")
-    proof, low, high, whole = [], 0, second, True
-    while first != high:
-        middle = low + _split(high - low)
-        if first <= middle:
-            proof.append(root_hash(leaves[middle:high]))
-            high = middle
-        else:
-            proof.append(root_hash(leaves[low:middle]))
-            low, whole = middle, False
-    if not whole:  # the first tree is not one node of the second: its last part opens the proof
-        proof.append(root_hash(leaves[low:high]))
-    return tuple(reversed(proof))
+    if second > len(leaves):
+        raise ValueError(f"no tree of {second} over {len(leaves)} leaves")
+    return tuple(root_hash(leaves[begin:end]) for begin, end in consistency_spans(first, second))
 
 
 def inclusion_length(index: int, size: int) -> int:

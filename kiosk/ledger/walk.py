@@ -8,6 +8,7 @@ from __future__ import annotations
 from kiosk.ledger.entry import Entry, decode
 from kiosk.ledger.kinds import OPENED
 from kiosk.ledger.note import SIZE_MAX, TERMINAL, Vkey, parse_cosigned_note
+from kiosk.ledger.part import TILE_HEIGHT, Part
 from kiosk.ledger.tree import Frontier, leaf_hash
 from kiosk.model.errors import LedgerFault
 
@@ -52,6 +53,32 @@ class Walk:
             self.vkey = opened_vkey(entry)
             _check_prev(entry.data["prev"])
         return entry
+
+    def skip(self, leaf: bytes) -> None:
+        """The next entry, of which only the leaf hash is here (``prune``)."""
+        self.leaf = leaf
+        self.frontier.append(leaf)
+        self._seq += 1
+
+    def take_part(self, part: Part) -> bool:
+        """The next entries at once; False, and none taken, if the part does not go on from here."""
+        if part.first != self._seq or self.frontier.size != part.first or part.boots[0] < self.boot:
+            return False
+        if part.first + part.count > SIZE_MAX:
+            return False
+        if part.opened:
+            begun = Walk()
+            try:
+                begun.take(part.opened)
+            except LedgerFault:
+                return False
+            self.vkey = begun.vkey
+        for root in part.roots:
+            self.frontier.append(root, TILE_HEIGHT)
+        for leaf in part.rest:
+            self.frontier.append(leaf)
+        self._seq, self.boot = part.first + part.count, part.boots[1]
+        return True
 
 
 def _check_prev(prev: str) -> None:

@@ -9,7 +9,8 @@
     ├── DeviceFault     V-4xx  a device is down, jammed, full or out of paper
     ├── LedgerFault     L-5xx  the ledger cannot be trusted or written; the kiosk closes
     ├── BatchRefused    S-6xx  head office or a stick refused, or was refused
-    └── ConfigFault     F-7xx  a setting or file is wrong; all mistakes listed at once
+    ├── ConfigFault     F-7xx  a setting or file is wrong; all mistakes listed at once
+    └── EnrolmentRefused E-9xx  a terminal was not enrolled; nothing was changed, and nothing can be sold by it
 
 A code is never reused. Every code has a line in ``docs/errors.md`` and, where customers meet it, a sentence in
 ``assets/text``; tests hold the three together. No foreign exception (pyserial, pyscard, peewee) leaves its package.
@@ -58,3 +59,7 @@ class BatchRefused(KioskError):
 
 class ConfigFault(KioskError):
     """A setting or a configured file is wrong; the message lists every mistake."""
+
+
+class EnrolmentRefused(KioskError):
+    """A terminal was not enrolled, with the reason."""

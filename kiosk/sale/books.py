@@ -11,12 +11,15 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from kiosk.billing.book import Price
-from kiosk.ledger.entry import Entry
+from kiosk.ledger.brought import NOBODY, brought_by
+from kiosk.ledger.entry import Entry, Postings
+from kiosk.ledger.kinds import BROUGHT
 from kiosk.model.card import WriteOrder
 from kiosk.model.cash import Mark
-from kiosk.sale.state import Books, Bound, Counted, Issued, Key, NoteRow, Outcome, Owed, Sale, Token, Unclaimed
+from kiosk.sale.state import Books, Bound, Counted, Held, Issued, Key, NoteRow, Outcome, Owed, Sale, Token, Unclaimed
 
 T = TypeVar("T")
+INSTALLED = ".installed"
 
 
 class Fact(Protocol):
@@ -26,6 +29,8 @@ class Fact(Protocol):
     def kind(self) -> str: ...
     @property
     def sale(self) -> bytes | None: ...
+    @property
+    def post(self) -> Postings: ...
     @property
     def data(self) -> Mapping[str, Any]: ...
 
@@ -39,7 +44,18 @@ class Memory:
         self.last: Entry | None = None
         self.unclaimed: dict[bytes, Entry] = {}  # money without a sale, by its id: a slip names it
         self.issued: Entry | None = None  # the last voucher: its slip proves it
-        self.price_version = self.customers_version = self.owed_version = 0
+        self.lists: dict[str, tuple[int, bytes]] = {}  # in force: version and SHA-256, by the first part of the kind
+        self.refused: dict[str, bytes] = {}  # target → SHA-256 of what could not be used
+        self.downlink = ""  # how head office's repository stood last
+
+    def version(self, name: str) -> int:
+        """Of the list in force; 0 before the first."""
+        return self.lists.get(name, (0, b""))[0]
+
+    @property
+    def in_force(self) -> dict[str, bytes]:
+        """What the sale need not be told again: SHA-256 by list, or by target refused."""
+        return {**self.refused, **{name: digest for name, (_, digest) in self.lists.items()}}
 
     def see(self, entry: Entry) -> None:
         """One more committed entry."""
@@ -49,12 +65,14 @@ class Memory:
             self.closing = entry
         if entry.kind in ("note.stacked", "coin.credited") and entry.sale is None:
             self.unclaimed[_id(entry)] = entry
-        if entry.kind == "price.installed":
-            self.price_version = entry.data["version"]
-        if entry.kind == "customers.installed":
-            self.customers_version = entry.data["version"]
-        if entry.kind == "owed.installed":
-            self.owed_version = entry.data["version"]
+        if entry.kind.endswith(INSTALLED):
+            # Replaced and not changed: others read it from their threads.
+            name = entry.kind.removesuffix(INSTALLED) + (f"/{entry.data['name']}" if "name" in entry.data else "")
+            self.lists = {**self.lists, name: (entry.data["version"], entry.data["sha256"])}
+        if entry.kind == "target.refused":
+            self.refused = {**self.refused, entry.data["name"]: entry.data["sha256"]}
+        if entry.kind == "downlink.stood":
+            self.downlink = entry.data["code"]
         if entry.kind == "voucher.issued":
             self.issued = entry
 
@@ -68,6 +86,10 @@ def fold(books: Books, fact: Fact) -> Books:
 def _opened(books: Books, fact: Fact) -> Books:
     data = fact.data
     key = (data["vendor"], data["customer"], data["meter"])
+    held = books.held.get(key)
+    if held is not None and (held.count, held.region) == (data["count"], data["region"]) and "when" not in data:
+        books = replace(books, held=_less(books.held, key))
+        books = _owing(books, key, held.fen, held.centi_kwh)
     owed = books.owed.get(key, Owed(0, 0)) if data["brought"] else Owed(0, 0)
     sale = Sale(
         id=fact.sale or b"",
@@ -222,6 +244,41 @@ def _voucher_returned(books: Books, fact: Fact) -> Books:
     return books
 
 
+def _brought_over(books: Books, fact: Fact) -> Books:
+    """A balance of an old epoch. A debt without a count is sure, and makes sure what was held for its card."""
+    row = brought_by(fact)
+    if row.key == NOBODY:
+        return books
+    if row.made:
+        return replace(books, tokens={**books.tokens, row.key: Token(row.made, "", "", 0, 0)})
+    if row.bound is not None:
+        held = {**books.held, row.key: Held(-row.fen, row.centi_kwh, row.bound, row.region)}
+        return replace(books, held=held)
+    fen, centi_kwh = -row.fen, row.centi_kwh
+    if row.doubt is not None:
+        _, customer, meter = row.key
+        doubt = row.doubt
+        order = WriteOrder(doubt.sale, customer, meter, row.region, doubt.count, fen, centi_kwh)
+        books = replace(books, doubts={**books.doubts, row.key: order})
+        if doubt.voucher:
+            bound = Bound(doubt.voucher, row.region, fen, centi_kwh, doubt.count - 1)
+            books = replace(books, bound={**books.bound, row.key: bound})
+    elif row.key in books.held:
+        held_ = books.held[row.key]
+        books = replace(books, held=_less(books.held, row.key))
+        fen, centi_kwh = fen + held_.fen, centi_kwh + held_.centi_kwh
+    return _owing(books, row.key, fen, centi_kwh)
+
+
+def _owing(books: Books, key: Key, fen: int, centi_kwh: int) -> Books:
+    """So much more is owed to a card; what is not above zero is not owed."""
+    before = books.owed.get(key, Owed(0, 0))
+    owed = _less(books.owed, key)
+    if before.fen + fen > 0:
+        owed[key] = Owed(before.fen + fen, max(0, before.centi_kwh + centi_kwh))
+    return replace(books, owed=owed)
+
+
 def _less(rows: Mapping[Key, T], key: Key) -> dict[Key, T]:
     return {each: row for each, row in rows.items() if each != key}
 
@@ -257,7 +314,16 @@ def _slip_told(books: Books, fact: Fact) -> Books:
     return replace(books, unprinted=None)
 
 
+def _device_down(books: Books, fact: Fact) -> Books:
+    return replace(books, outages={**books.outages, fact.data["device"]: fact.data["code"]})
+
+
+def _device_up(books: Books, fact: Fact) -> Books:
+    return replace(books, outages={each: code for each, code in books.outages.items() if each != fact.data["device"]})
+
+
 _RULES: dict[str, Callable[[Books, Fact], Books]] = {
+    BROUGHT: _brought_over,
     "sale.opened": _opened,
     "note.escrowed": _note_escrowed,
     "note.accepted": _note_accepted,
@@ -265,6 +331,8 @@ _RULES: dict[str, Callable[[Books, Fact], Books]] = {
     "coin.credited": _coin_credited,
     "events.lost": _events_lost,
     "device.counted": _device_counted,
+    "device.down": _device_down,
+    "device.up": _device_up,
     "counter.paid": _counter_paid,
     "counter.refunded": _counter_refunded,
     "note.returned": _note_returned,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kiosk.ledger.entry import Draft
 from kiosk.model.card import WriteOrder
+from kiosk.sale.arrivals import NewList
 from kiosk.sale.events import CashDevice
 from kiosk.sale.state import Outcome
 
@@ -118,6 +119,13 @@ class PrintSlip:
 
 
 @dataclass(frozen=True, slots=True)
+class UseLists:
+    """Sell by these lists from now on; their entries are committed."""
+
+    lists: tuple[NewList, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SetTimer:
     """Fire TimerFired(timer) after ``ms``; sets it anew if it runs."""
 
@@ -148,6 +156,7 @@ Effect = (
     | PrintSlip
     | PrintUnclaimed
     | PrintVoucher
+    | UseLists
     | SetTimer
     | StopTimer
 )

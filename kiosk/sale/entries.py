@@ -9,6 +9,7 @@ from __future__ import annotations
 from kiosk.ledger.entry import Draft
 from kiosk.model.card import WriteOrder
 from kiosk.model.cash import Mark
+from kiosk.sale.arrivals import NewList, RefusedList
 from kiosk.sale.state import Bound, Card, NoteRow, Owed, Sale
 
 Post = tuple[tuple[str, int], ...]
@@ -21,6 +22,27 @@ def owed_account(vendor: str, customer: str) -> str:
 
 def _post(*rows: tuple[str, int]) -> Post:
     return tuple(sorted((row for row in rows if row[1]), key=lambda row: row[0].encode()))
+
+
+def arrival(listed: NewList | RefusedList) -> Draft:
+    """A list of head office is in force, or cannot be used."""
+    if isinstance(listed, NewList):
+        data = {"version": listed.content.version, "sha256": listed.sha256}
+        kind, _, name = listed.name.partition("/")
+        return Draft(f"{kind}.installed", None, (), {**data, "name": name} if name else data)
+    return Draft("target.refused", None, (), {"name": listed.name, "sha256": listed.sha256, "code": listed.code})
+
+
+def downlink_stood(code: str) -> Draft:
+    """Head office's repository does not verify or has expired; or ("") is well again."""
+    return Draft("downlink.stood", None, (), {"code": code})
+
+
+def card_blocked(card: Card, why: str) -> Draft:
+    """A card that was reported lost or stolen was shown, and refused."""
+    reading = card.reading
+    data = {"vendor": card.vendor.code, "customer": reading.customer, "meter": reading.meter}
+    return Draft("card.blocked", None, (), {**data, "count": reading.count, "why": why})
 
 
 def sale_opened(sale_id: bytes, card: Card, limit_fen: int, brought_fen: int, when: str = "") -> Draft:
@@ -217,6 +239,11 @@ def clock_stepped(old_ms: int, new_ms: int) -> Draft:
     return Draft("clock.stepped", None, (), {"old": old_ms, "new": new_ms})
 
 
-def device_up(device: str) -> Draft:
-    """A device works again."""
-    return Draft("device.up", None, (), {"device": device})
+def device_up(device: str, code: str, lasted_ms: int | None) -> Draft:
+    """A device works again; ``lasted_ms`` by a clock that never falls, None if it was down before the last start."""
+    data: dict[str, str | int] = {"device": device}
+    if code:
+        data["code"] = code
+    if lasted_ms is not None:
+        data["ms"] = lasted_ms
+    return Draft("device.up", None, (), data)

@@ -11,9 +11,12 @@ from typing import Literal
 from kiosk.billing.book import Price
 from kiosk.model.card import CardReading, KeypadCustomer, Vendor
 from kiosk.model.cash import Mark
+from kiosk.sale.arrivals import DownlinkSaid, ListsArrived, MessageOfTheDay
 
 CashDevice = Literal["acceptor", "coins"]
-Device = Literal["reader", "acceptor", "coins", "printer", "ledger", "disk", "clock", "heat", "fraud", "head-office"]
+Device = Literal[
+    "reader", "acceptor", "coins", "printer", "ledger", "disk", "clock", "heat", "fraud", "head-office", "prices"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +329,9 @@ Event = (
     | DeviceDown
     | DeviceUp
     | ClockStepped
+    | ListsArrived
+    | DownlinkSaid
+    | MessageOfTheDay
     | TimerFired
     | RecordFailed
     | Press
@@ -338,3 +344,4 @@ class Stamp:
 
     fresh: bytes  # 16 random bytes: the id of a sale, note or voucher that this event may begin
     civil: str  # 14 digits, the terminal's civil time
+    now_ms: int = 0  # on a clock that never falls: how long something lasted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kiosk.sale import entries
-from kiosk.sale.effects import DisableNotes, Effect, ReturnNote, SetTimer
+from kiosk.sale import entries, outages
+from kiosk.sale.effects import DisableNotes, ReturnNote, SetTimer
 from kiosk.sale.events import ClockStepped, DeviceDown, DeviceUp, FraudSeen, Stamp, TimerFired
 from kiosk.sale.moves import Step, clock_of, leave, notes_that_fit, open_sale, paying_on, record
 from kiosk.sale.state import Amount, Idle, Paying, Refused, State
@@ -16,14 +16,14 @@ FRAUD = "V-416"
 def device_down(state: State, event: DeviceDown, stamp: Stamp) -> Step:
     """A device cannot work; recorded once for each reason."""
     if event.device == "coins":
-        return _coins(state, event.code)
-    if state.down.get(event.device) == event.code:
+        return _coins(state, event.code, stamp)
+    if outages.known(state, event.device, event.code):
         return state, ()
+    new = state.down.get(event.device) != event.code
+    state, effects = outages.told(state, event.device, event.code, stamp)
     state = replace(state, down={**state.down, event.device: event.code})
-    effects: tuple[Effect, ...] = ()
-    if event.device != "ledger":
-        state, recorded = record(state, entries.device_down(event.device, event.code))
-        effects = (recorded,)
+    if not new:
+        return state, effects
     if isinstance(state.phase, Amount):
         state = replace(state, phase=Refused(event.code))
         effects += clock_of(state)
@@ -35,16 +35,12 @@ def device_down(state: State, event: DeviceDown, stamp: Stamp) -> Step:
 def device_up(state: State, event: DeviceUp, stamp: Stamp) -> Step:
     """A device works again; a card that was waiting is read."""
     if event.device == "coins":
-        return _coins(state, None)
-    if event.device not in state.down:
+        return _coins(state, None, stamp)
+    if outages.known(state, event.device, ""):
         return state, ()
-    down = dict(state.down)
-    known = down.pop(event.device)
+    down = {device: code for device, code in state.down.items() if device != event.device}
+    state, effects = outages.told(state, event.device, "", stamp)
     state = replace(state, down=down)
-    effects: tuple[Effect, ...] = ()
-    if known and event.device != "ledger":
-        state, recorded = record(state, entries.device_up(event.device))
-        effects = (recorded,)
     if state.phase == Paying() and not down:
         effects += (notes_that_fit(state, open_sale(state)),)
     if isinstance(state.phase, Idle) and not down and state.session is not None:
@@ -53,16 +49,12 @@ def device_up(state: State, event: DeviceUp, stamp: Stamp) -> Step:
     return state, effects
 
 
-def _coins(state: State, code: str | None) -> Step:
+def _coins(state: State, code: str | None, stamp: Stamp) -> Step:
     """A kiosk without its coin acceptor sells for notes; recorded, for who comes to mend it."""
-    known = state.no_coins
-    if known == code:
+    if state.no_coins == code:
         return state, ()
-    state = replace(state, no_coins=code)
-    if not code and not known:
-        return state, paying_on(state)
-    state, recorded = record(state, entries.device_down("coins", code) if code else entries.device_up("coins"))
-    return state, (recorded, *paying_on(state))
+    state, effects = outages.told(replace(state, no_coins=code), "coins", code or "", stamp)
+    return state, (*effects, *paying_on(state))
 
 
 def fraud_seen(state: State, event: FraudSeen, stamp: Stamp) -> Step:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kiosk.sale import cash, entries, fitness, keypad, visit, vouchers, writing
+from kiosk.sale import cash, fitness, keypad, lists, outages, visit, vouchers, writing
+from kiosk.sale.arrivals import DownlinkSaid, ListsArrived, MessageOfTheDay
 from kiosk.sale.effects import DisableNotes, Effect, PrintSlip, ReadCard, ReturnNote, SetTimer, StopTimer
 from kiosk.sale.events import (
     AcceptorUp,
@@ -89,12 +90,14 @@ def unrecorded(before: State, after: State, books: Books) -> State:
     which device is down, is so whether anybody writes it down or not.
     """
     card = before.card if before.session == after.session else None
-    return replace(before, books=books, session=after.session, card=card, down=after.down, no_coins=after.no_coins)
+    world = replace(before, session=after.session, card=card, down=after.down, no_coins=after.no_coins)
+    return replace(world, books=books, since={**before.since, **after.since})
 
 
 def record_failed(state: State, event: RecordFailed, stamp: Stamp) -> Step:
     """The ledger takes nothing: no cash, no writing; ask again, then pick the visit up as after a power cut."""
     down = {**state.down, "ledger": event.code}
+    state = outages.since(state, "ledger", event.code, stamp)
     state = replace(state, phase=Starting(), down=down, notice="ledger", slip_asked=False)
     again = SetTimer("ledger", state.rules.ledger_retry_ms)
     return state, (DisableNotes(), ReturnNote(), StopTimer("visit"), StopTimer("note"), again)
@@ -103,7 +106,8 @@ def record_failed(state: State, event: RecordFailed, stamp: Stamp) -> Step:
 def try_ledger(state: State, event: TimerFired, stamp: Stamp) -> Step:
     """Whether the ledger can be written again: try it."""
     down = {device: code for device, code in state.down.items() if device != "ledger"}
-    state, recorded = record(replace(state, down=down), entries.device_up("ledger"))
+    state, drafts = outages.caught_up(state, stamp)
+    state, recorded = record(replace(state, down=down), *drafts)
     effects: tuple[Effect, ...] = (recorded,)
     if state.books.note is not None:
         effects += (SetTimer("note", state.rules.jam_ms),)
@@ -147,9 +151,15 @@ def start(state: State) -> Step:
     """The first step after the books have been folded: devices have not reported yet."""
     down = dict.fromkeys(DEVICES, "") | dict(state.down)
     state = replace(state, phase=Starting(), down=down, no_coins="" if state.rules.coins_fen else None)
+    over = tuple(outages.over_at_start(state))
+    recorded: tuple[Effect, ...] = ()
+    if over:
+        state, entry = record(state, *over)
+        recorded = (entry,)
     if state.books.note is not None:
-        return state, (SetTimer("note-last", state.rules.jam_ms),)
-    return resume(state)
+        return state, (*recorded, SetTimer("note-last", state.rules.jam_ms))
+    state, effects = resume(state)
+    return state, (*recorded, *effects)
 
 
 def _settle(state: State) -> Step:
@@ -181,6 +191,9 @@ ANY: dict[type, Rule] = {
     NoteRejected: cash.note_rejected,
     DeviceDown: fitness.device_down,
     DeviceUp: fitness.device_up,
+    ListsArrived: lists.arrived,
+    DownlinkSaid: lists.downlink_said,
+    MessageOfTheDay: lists.message_of_the_day,
     RecordFailed: record_failed,
     ChooseLanguage: visit.choose_language,
     MoreTime: visit.more_time,
@@ -243,4 +256,5 @@ def step(state: State, event: Event, stamp: Stamp) -> Step:
     state, effects = rule(state, event, stamp)
     state, more = _settle(state)
     state, slip = cash.claim(state)
-    return state, (*effects, *more, *slip)
+    state, taken_up = lists.take_up(state)
+    return state, (*effects, *more, *slip, *taken_up)

@@ -11,10 +11,25 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kiosk.ledger.entry import Entry
-from kiosk.sale.books import fold
+from kiosk.sale.books import INSTALLED, fold
+from kiosk.sale.lists import LIST_CODES
 from kiosk.sale.state import Books, Key
 
-What = Literal["owed", "doubt", "unclaimed", "note-lost", "note-unknown", "events-lost", "fraud", "no-slip", "down"]
+What = Literal[
+    "owed",
+    "doubt",
+    "held",
+    "unclaimed",
+    "note-lost",
+    "note-unknown",
+    "events-lost",
+    "fraud",
+    "no-slip",
+    "down",
+    "downlink",
+    "refused",
+    "blocked",
+]
 ORDER: tuple[What, ...] = (
     "down",
     "note-lost",
@@ -23,8 +38,12 @@ ORDER: tuple[What, ...] = (
     "fraud",
     "unclaimed",
     "doubt",
+    "held",
     "owed",
     "no-slip",
+    "downlink",
+    "refused",
+    "blocked",
 )
 """The urgent first."""
 
@@ -54,24 +73,41 @@ class Matters:
     _lasting: list[Matter] = field(default_factory=list)
     _down: dict[str, Matter] = field(default_factory=dict)
     _slips: dict[int, Matter] = field(default_factory=dict)  # closed sale → its slip is not out
+    _down_here: dict[str, Matter] = field(default_factory=dict)  # what head office sent, and what is wrong with it
 
     def see(self, entry: Entry) -> None:
         """One more committed entry."""
         before, self.books = self.books, fold(self.books, entry)
-        for key in set(self.books.owed) | set(self.books.doubts):
-            if self.books.owed.get(key) != before.owed.get(key) or self.books.doubts.get(key) != before.doubts.get(key):
+        for key in {*self.books.owed, *self.books.doubts, *self.books.held}:
+            if any(now.get(key) != then.get(key) for now, then in zip(_debts(self.books), _debts(before), strict=True)):
                 self._since[key] = entry
         self._devices(entry)
         self._slip(entry)
         self._cash(entry, before)
+        self._sent(entry)
 
     def _devices(self, entry: Entry) -> None:
         if entry.kind == "device.down":
             self._down[entry.data["device"]] = _matter("down", entry, entry.data)
         elif entry.kind == "device.up":
             self._down.pop(entry.data["device"], None)
-        elif entry.kind == "terminal.started":
-            self._down.clear()  # every device speaks anew; what still does not work is recorded again
+
+    def _sent(self, entry: Entry) -> None:
+        """What came down from head office and could not be used, until something better came."""
+        if entry.kind == "downlink.stood":
+            self._down_here.pop("downlink", None)
+            if entry.data["code"]:
+                self._down_here["downlink"] = _matter("downlink", entry, entry.data)
+        elif entry.kind == "target.refused":
+            self._down_here[entry.data["code"]] = _matter("refused", entry, entry.data)
+        elif entry.kind.endswith(INSTALLED):
+            name = entry.kind.removesuffix(INSTALLED)
+            self._down_here.pop(LIST_CODES.get(name, ""), None)
+            if name == "blocked":  # head office has spoken since
+                self._down_here = {key: each for key, each in self._down_here.items() if each.what != "blocked"}
+        elif entry.kind == "card.blocked":
+            who = {key: entry.data[key] for key in ("vendor", "customer", "meter")}
+            self._down_here[f"card {who}"] = Matter("blocked", entry.seq, entry.at, **who)
 
     def _slip(self, entry: Entry) -> None:
         if entry.kind == "receipt.failed":
@@ -96,12 +132,19 @@ class Matters:
         known = before.marks.get(entry.data["device"])
         return entry.data["count"] == 0 and (known is None or known.serial == entry.data.get("serial"))
 
+    def standing(self) -> tuple[object, ...]:
+        """All that is known, to be compared; of settled debts nothing."""
+        since = {key: self._since[key] for rows in _debts(self.books) for key in rows}
+        return self.books, since, self._lasting, self._down, self._slips, self._down_here
+
     def list(self) -> list[Matter]:
         """What is open now, the urgent first and the oldest first among its like."""
-        found = [*self._lasting, *self._down.values(), *self._slips.values()]
+        found = [*self._lasting, *self._down.values(), *self._slips.values(), *self._down_here.values()]
         for key, owed in self.books.owed.items():
             if key not in self.books.doubts:
                 found.append(self._of("owed", key, owed.fen, 0))
+        for key, held in self.books.held.items():
+            found.append(self._of("held", key, held.fen, held.count))
         for key, order in self.books.doubts.items():
             found.append(self._of("doubt", key, order.amount_fen, order.count))
         return sorted(found, key=lambda matter: (ORDER.index(matter.what), matter.number))
@@ -110,6 +153,10 @@ class Matters:
         entry = self._since[key]
         code = entry.data.get("code", "")
         return Matter(what, entry.seq, entry.at, fen, *key, code=code, count=count)
+
+
+def _debts(books: Books) -> tuple[Mapping[Key, object], ...]:
+    return books.owed, books.doubts, books.held
 
 
 def _matter(what: What, entry: Entry, data: Mapping[str, Any], number: int | None = None) -> Matter:

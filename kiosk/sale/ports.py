@@ -7,6 +7,7 @@ from typing import Protocol
 
 from kiosk.ledger.entry import Draft, Entry
 from kiosk.model.card import WriteOrder
+from kiosk.sale.arrivals import NewList
 from kiosk.sale.events import CashDevice, Event
 from kiosk.sale.state import Outcome
 from kiosk.sale.view import SaleView
@@ -68,6 +69,21 @@ class Slips(Protocol):
     def print_voucher(self, entry: Entry, language: str) -> None:
         """Answered by VoucherPrinted. ``entry`` is the voucher.issued that the QR proves."""
 
+
+class Lists(Protocol):
+    """Whoever sells by head office's lists: the card slot, the maker of tokens, the sync process."""
+
+    def use(self, lists: tuple[NewList, ...]) -> None:
+        """From now on. Called between visits, on the runner's thread."""
+
+
+class _NoLists:
+    def use(self, lists: tuple[NewList, ...]) -> None:
+        """Nobody sells by them."""
+
+
+NO_LISTS = _NoLists()
+"""For worlds without a downlink."""
 
 Show = Callable[[SaleView], None]
 """Shows a view; may be called from the runner's thread only."""

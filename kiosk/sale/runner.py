@@ -19,7 +19,7 @@ from kiosk.sale.books import Memory
 from kiosk.sale.effects import Effect
 from kiosk.sale.events import Event, RecordFailed, Stamp, TimerFired
 from kiosk.sale.machine import start, step, unrecorded
-from kiosk.sale.ports import Cards, Keypads, Ledger, Notes, Show, Slips
+from kiosk.sale.ports import NO_LISTS, Cards, Keypads, Ledger, Lists, Notes, Show, Slips
 from kiosk.sale.state import State
 from kiosk.sale.view import view
 
@@ -37,6 +37,7 @@ class Doors:
     notes: Notes
     slips: Slips
     show: Show
+    lists: Lists = NO_LISTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class Runner:
 
     def _handle(self, event: Event) -> None:
         log.debug("event %s", type(event).__name__)
-        stamp = Stamp(self._fresh(16), self._clock.civil())
+        stamp = Stamp(self._fresh(16), self._clock.civil(), self._clock.monotonic_ms())
         self._carry_out(*step(self._state, event, stamp))
         self._show()
 
@@ -130,7 +131,7 @@ class Runner:
             except LedgerFault as fault:
                 log.critical("the ledger took nothing: %s", fault)
                 self._state = unrecorded(before, state, self._memory.books)
-                stamp = Stamp(self._fresh(16), self._clock.civil())
+                stamp = Stamp(self._fresh(16), self._clock.civil(), self._clock.monotonic_ms())
                 self._carry_out(*step(self._state, RecordFailed(fault.code), stamp))
                 return
 
@@ -171,6 +172,8 @@ class Runner:
                 issued = self._memory.issued
                 assert issued is not None and issued.data["no"] == no, "a voucher that no entry proves"
                 doors.slips.print_voucher(issued, self._state.language)
+            case do.UseLists(lists):
+                doors.lists.use(lists)
             case do.SetTimer(timer, ms):
                 self._timers[timer] = _Timer(self._clock.monotonic_ms() + ms, ms)
             case do.StopTimer(timer):

@@ -15,6 +15,7 @@ from kiosk.billing.quote import energy_for
 from kiosk.model.card import CardReading, Vendor, WriteOrder
 from kiosk.model.cash import Mark
 from kiosk.model.money import Money
+from kiosk.sale.arrivals import Sent
 
 Key = tuple[str, str, str]
 """Whose credit it is: vendor code, customer number, meter number."""
@@ -52,6 +53,16 @@ class Bound:
     fen: int
     centi_kwh: int
     count: int  # the last count the card must have
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A debt of an old epoch whose ledger's end is not known: paid only while the card's last count is ``count``."""
+
+    fen: int
+    centi_kwh: int
+    count: int
+    region: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +209,15 @@ class Books:
     issued: Issued | None = None  # a voucher, and no word yet of its slip
     bound: Mapping[Key, Bound] = field(default_factory=dict)  # vouchers in doubt; ``owed`` holds their fen meanwhile
     brought: frozenset[str] = frozenset()  # numbers of vouchers that this terminal put on cards
+    outages: Mapping[str, str] = field(default_factory=dict)  # device → code: down, and not up again since
+    held: Mapping[Key, Held] = field(default_factory=dict)  # not in ``owed`` until the card shows its count
+
+    def payable(self, key: Key, count: int, region: str, *, card: bool) -> Owed | None:
+        """What may be written to a card that shows this count; without a card nothing that is held."""
+        owed, held = self.owed.get(key), self.held.get(key)
+        if held is None or not card or (held.count, held.region) != (count, region):
+            return owed
+        return Owed(held.fen + (owed.fen if owed else 0), held.centi_kwh + (owed.centi_kwh if owed else 0))
 
 
 KEYPAD = 0
@@ -360,6 +380,7 @@ class State:
     session: int | None = None  # a card lies in the slot
     card: Card | None = None  # and this is what it says
     down: Mapping[str, str] = field(default_factory=dict)  # device → code of what keeps us from taking cash
+    since: Mapping[str, int] = field(default_factory=dict)  # device → when it went down in this run, monotonic ms
     no_coins: str | None = None  # why the coin acceptor takes none, "" while it has not spoken; notes go on without it
     language: str = "zh-CN"
     notice: str = ""  # key of a sentence the screen shows for the moment
@@ -369,3 +390,4 @@ class State:
     counted_note: bytes = b""  # the note that was on its way then: of a later one that counter knows nothing
     slip_asked: bool = False  # the slip of the first unclaimed money is being printed
     listed: Mapping[Key, Bound] = field(default_factory=dict)  # head office's list: which card is owed what
+    sent: Sent = field(default_factory=Sent)  # what else came from head office

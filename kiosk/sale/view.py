@@ -89,6 +89,7 @@ class SaleView:
     slip_code: str = ""  # why it did not
     may_voucher: bool = False  # what is owed can be had on paper
     voucher: str = ""  # the number of the voucher just issued
+    message: str = ""  # head office's, for the first screen
     deadline_ms: int | None = None
     span_ms: int = 0  # of the whole count-down
 
@@ -122,7 +123,8 @@ def _out_of_service(state: State) -> SaleView:
 def _idle(state: State) -> SaleView:
     if state.down:
         return _out_of_service(state)
-    return _base(state, Screen.ATTRACT, may_enter_number=sells_tokens(state))
+    message = state.sent.message.get(state.language, "")
+    return _base(state, Screen.ATTRACT, may_enter_number=sells_tokens(state), message=message)
 
 
 def _entering(state: State) -> SaleView:

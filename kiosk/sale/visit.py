@@ -7,7 +7,7 @@ from dataclasses import replace
 from kiosk.billing.quote import most_to_buy
 from kiosk.model.card import CardKind, PurchaseState
 from kiosk.model.money import NOTHING, Money
-from kiosk.sale import entries, keypad, vouchers
+from kiosk.sale import entries, keypad, lists, vouchers
 from kiosk.sale.effects import AskPrinter, Effect, ReadCard, Record, StopTimer
 from kiosk.sale.events import (
     Cancel,
@@ -111,6 +111,11 @@ def _meet(state: State, card: Card, stamp: Stamp) -> Step:
         return _refuse(state, "C-103")
     if reading.kind not in CUSTOMER_KINDS or not reading.customer or not reading.meter:
         return _refuse(state, "C-104")
+    row = lists.blocks(state.sent.blocked, card)
+    if row is not None:
+        state, told = lists.refuse_blocked(state, card, row)
+        state, effects = _refuse(state, "C-118")
+        return state, (told, *effects)
     doubt, bound = state.books.doubts.get(card.key), state.books.bound.get(card.key)
     if bound is not None:
         state, settled, found = vouchers.settle(state, card, bound, stamp)
@@ -134,6 +139,10 @@ def _joined(opened: Record, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
     return tuple(Record(opened.drafts + e.drafts) if isinstance(e, Record) else e for e in effects)
 
 
+def _payable(state: State, card: Card) -> Owed | None:
+    return state.books.payable(card.key, card.reading.count, card.reading.region, card=not card.keypad)
+
+
 def _account(state: State, card: Card, stamp: Stamp) -> Step:
     reading, vendor = card.reading, card.vendor
     waiting = reading.pending and not vendor.may_stack
@@ -141,7 +150,7 @@ def _account(state: State, card: Card, stamp: Stamp) -> Step:
     order = vouchers.order_for(state, card)
     if order is not None and not waiting and not unclear:
         return vouchers.bring(state, card, order, stamp)
-    owed = state.books.owed.get(card.key)
+    owed = _payable(state, card)
     enough = owed is not None and owed.fen >= vendor.amount_min_fen  # less waits for the next purchase
     if owed is not None and enough and not waiting and not unclear:
         when = keypad.when_for(state, card, stamp.civil)
@@ -217,7 +226,7 @@ def paper_ready(state: State, event: PaperReady, stamp: Stamp) -> Step:
     phase, card = state.phase, state.card
     if not isinstance(phase, Amount) or not phase.chosen_fen or card is None or state.down:
         return state, ()
-    owed = state.books.owed.get(card.key, Owed(0, 0))
+    owed = _payable(state, card) or Owed(0, 0)
     when = keypad.when_for(state, card, stamp.civil)
     state, opened = record(state, entries.sale_opened(stamp.fresh, card, phase.chosen_fen, owed.fen, when))
     state = replace(state, phase=Paying(), notice="")

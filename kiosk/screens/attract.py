@@ -24,6 +24,7 @@ class Attract(Page):
     start = StringProperty("")
     notes = StringProperty("")
     other = StringProperty("")
+    message = StringProperty("")  # head office's, of the day: in the place of the line
     tight = BooleanProperty(defaultvalue=False)  # a button stands at the foot
 
     def render(self, view: SaleView) -> None:
@@ -32,6 +33,7 @@ class Attract(Page):
         notes, coins = wording.notes(self.facts.denominations_fen), wording.notes(self.coins(view))
         self.notes = self.say("notes-coins", notes=notes, coins=coins) if coins else self.say("notes", notes=notes)
         self.other = self.other_language().text
+        self.message = view.message
         self.tight = view.may_enter_number
 
     def choices(self, view: SaleView) -> tuple[Choice, ...]:

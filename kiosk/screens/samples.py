@@ -26,6 +26,10 @@ READING = CardReading(
 )
 KEYPAD_VENDOR = replace(VENDOR, code="0009", abbr="OPG", name_zh="键盘表", name_en="OPG", keypad=True)
 TOKEN = "23716100501183194197"
+MESSAGE = {
+    "zh-CN": "十二月一日起执行新电价，详情见营业厅公告或拨打客户服务热线，不便之处敬请谅解",
+    "en": "New prices from 1 December: see the notice at the office or call us, any time",
+}
 NEW = replace(READING, count=0, state=PurchaseState.NONE, amount_fen=None, energy_centi_kwh=None, remaining=None)
 
 
@@ -43,6 +47,7 @@ def samples(language: str, now_ms: int) -> Iterator[tuple[str, SaleView]]:
     done = replace(base, screen=Screen.DONE, why="done", paid_fen=5000, may_cancel=True, count=8)
     written = replace(done, written_fen=5000, written_centi_kwh=8928)
     yield "attract", SaleView(Screen.ATTRACT, language)
+    yield "attract-message", SaleView(Screen.ATTRACT, language, message=MESSAGE[language], may_enter_number=True)
     yield "reading", SaleView(Screen.READING, language)
     yield "account", account
     yield "account-new", replace(account, reading=NEW)

@@ -12,8 +12,9 @@ from random import Random
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kiosk.ledger.entry import Draft, Entry
-from kiosk.ledger.journal import Connect, Journal
+from kiosk.ledger.journal import Journal
 from kiosk.ledger.keys import KeySigner
+from kiosk.ledger.rows import Connect
 from kiosk.sale import events as on
 from kiosk.sale.books import Memory
 from kiosk.sale.events import Event

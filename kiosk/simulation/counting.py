@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kiosk.ledger.entry import Entry, decode
-from kiosk.ledger.journal import Connect, JournalReader
+from kiosk.ledger.journal import JournalReader
+from kiosk.ledger.rows import Connect
 from kiosk.ledger.tree import Frontier
 from kiosk.ledger.verify import finish, verify_journal
 from kiosk.simulation.booth import SIGNER

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from kiosk.ledger.journal import Connect
+from kiosk.ledger.rows import Connect
 from kiosk.model.errors import LedgerFault
 from kiosk.sale import events as on
 from kiosk.sale.state import Idle

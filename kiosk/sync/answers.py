@@ -15,10 +15,11 @@ _PLAIN = (204, 400, 403, 404, 413, 415, 422)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Status and body as they came, the body cut at a limit."""
+    """Status and body as they came, the body cut at a limit. ``retry_after_s``: the wish in its head; 0: none."""
 
     status: int
     body: bytes = b""
+    retry_after_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Silence:
 
     why: str
     code: str = "S-601"
+    retry_after_s: int = 0  # what a 429 or 5xx asks for
 
 
 Meaning = Signed | Size | Plain | Silence
@@ -77,4 +79,4 @@ def meaning(reply: Reply | None, terminal: Vkey, head_offices: Sequence[Vkey]) -
         return Size(reply.status, int(match[1]))
     if reply.status in _PLAIN:
         return Plain(reply.status)
-    return Silence(f"status {reply.status}")
+    return Silence(f"status {reply.status}", retry_after_s=reply.retry_after_s)

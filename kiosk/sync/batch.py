@@ -22,6 +22,7 @@ BODY_BYTES_MAX = 8_388_608  # as sent, and again as unpacked
 ENTRY_BYTES_MAX = 65_535  # head office takes bytes; what a ledger may hold is stricter (§2)
 
 _UINT, _BYTES, _TEXT, _ARRAY, _MAP = 0, 2, 3, 4, 5
+_SHORT_BYTES = 0x58  # a byte string whose length is in the next byte
 _KINDS = {_UINT: "whole number", _BYTES: "byte string", _TEXT: "text", _ARRAY: "array", _MAP: "map"}
 
 
@@ -105,7 +106,15 @@ class _Reader:
         count = self.head(_ARRAY)
         if count > ENTRIES_MAX:
             raise BatchTooLarge("S-604", f"{count} entries in one batch")
-        return tuple(self._entry() for _ in range(count))
+        body, size, taken = self._body, len(self._body), []
+        for _ in range(count):
+            at = self._at
+            if at + 1 < size and body[at] == _SHORT_BYTES and (end := at + 2 + body[at + 1]) <= size:
+                taken.append(body[at + 2 : end])  # nearly every entry; the rest of the rules is in ``_entry``
+                self._at = end
+            else:
+                taken.append(self._entry())
+        return tuple(taken)
 
     def _entry(self) -> bytes:
         length = self.head(_BYTES)

@@ -2,7 +2,7 @@
 
 It reads the journal and writes only its own state file, so it may be killed at any moment: SIGTERM has its default
 action, which holds even where a name server does not answer. An exchange that never ends is ended with the process,
-and the kiosk starts another one.
+and the kiosk starts another one. For processor and disk it stands behind the kiosk.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ from kiosk.ledger.note import HEAD_OFFICE, Vkey
 from kiosk.model.clock import SystemClock
 from kiosk.model.errors import KioskError, LedgerFault
 from kiosk.sync.door import Door
+from kiosk.sync.downlink.loop import DownlinkLoop, Rhythm
+from kiosk.sync.downlink.round import Place
+from kiosk.sync.downlink.sources import HttpSource
+from kiosk.sync.line import Line
 from kiosk.sync.outbox import Outbox
 from kiosk.sync.state import SyncStateFile
 from kiosk.sync.uplink import Pace, Uplink
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 GOOD, WRONG, USAGE = 0, 1, 2
 TURN_MAX_S = 3_600  # a full batch on the slowest line takes less
+NICENESS = 15  # the kernel takes the disk's priority from it as well (ioprio_set(2): the lowest of "best effort")
 PARENT_LOOK_S = 0.5
 
 
@@ -62,8 +67,14 @@ def add_parsers(subparsers: Subparsers) -> None:
     )
     sync.add_argument("--heartbeat-ms", type=_milliseconds, default=pace.heartbeat_ms, metavar="N", help="sign of life")
     sync.add_argument(
+        "--limit-kbit-s", type=_kilobits, default=0, metavar="N", help="send no faster; default: 0, no limit"
+    )
+    sync.add_argument(
         "--parent", type=int, default=0, metavar="PID", help="process to end with; default: who started it"
     )
+    sync.add_argument("--downlink", type=Path, metavar="DIR", help="what head office publishes is put here, verified")
+    sync.add_argument("--tuf-root", type=Path, metavar="FILE", help="head office's root, as given at enrolment")
+    sync.add_argument("--downlink-poll-ms", type=_milliseconds, default=Rhythm().poll_ms, metavar="N", help="how often")
     sync.set_defaults(run=run)
 
 
@@ -71,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs the uplink; returns only when it cannot begin."""
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, signal.SIG_DFL)
+    os.nice(NICENESS)
     threading.Thread(target=_end_with, args=(arguments.parent or os.getppid(),), daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -86,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     except KioskError as fault:
         sys.stderr.write(f"sync: {fault}\n")
         return WRONG
+    if arguments.downlink is not None and arguments.tuf_root is not None:
+        _downlink(arguments).start()
     while True:
         faulthandler.dump_traceback_later(TURN_MAX_S, exit=True)
         wait_ms = uplink.turn()
@@ -115,7 +129,18 @@ def _open(arguments: argparse.Namespace) -> Uplink:
     outbox = Outbox(journal)
     state = SyncStateFile(arguments.state, outbox.origin)
     pace = Pace(arguments.retry_min_ms, arguments.retry_max_ms, heartbeat_ms=arguments.heartbeat_ms)
-    return Uplink(outbox, state, Door(arguments.hq, outbox.origin), (journal.vkey, head_offices), SystemClock(), pace)
+    clock = SystemClock()
+    line = Line(clock, arguments.limit_kbit_s)
+    door = Door(arguments.hq, outbox.origin, line=line)
+    return Uplink(outbox, state, door, (journal.vkey, head_offices), clock, pace, line)
+
+
+def _downlink(arguments: argparse.Namespace) -> DownlinkLoop:
+    with JournalReader(arguments.journal) as journal:
+        terminal = "/".join(journal.vkey.name.split("/")[2:4])
+    place = Place(arguments.downlink, arguments.tuf_root, terminal)
+    rhythm = Rhythm(arguments.downlink_poll_ms, arguments.retry_min_ms)
+    return DownlinkLoop(place, HttpSource(arguments.hq), SystemClock(), rhythm)
 
 
 def _end_with(parent: int) -> None:
@@ -128,4 +153,10 @@ def _end_with(parent: int) -> None:
 def _milliseconds(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of milliseconds above 0")
+    return int(text)
+
+
+def _kilobits(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of kbit/s")
     return int(text)

@@ -12,6 +12,7 @@ from kiosk.sync.batch import BODY_BYTES_MAX, ENTRIES_MAX, Batch
 LEAVES_AT_ONCE = 65_536
 ENTRY_HEAD_BYTES = 5  # CBOR's head of a byte string, at most
 FRAME_BYTES = 20_480  # room for the keys, the origin and a checkpoint note
+STRETCH = 4  # a commit that is so many times longer than wished goes out whole, rather than be signed in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +49,22 @@ class Outbox:
             self._checked = frontier
         return frontier.root()
 
-    def batch(self, first: int, entries_max: int = ENTRIES_MAX) -> Batch | Unsigned:
+    def batch(self, first: int, entries_max: int = ENTRIES_MAX, body_bytes: int = BODY_BYTES_MAX) -> Batch | Unsigned:
         """The longest batch from ``first`` that keeps the limits and ends at a kept checkpoint; Unsigned if none does.
 
+        ``entries_max`` is a limit, ``body_bytes`` a wish: what one commit wrote together may be some times longer.
         ``first`` at the journal's size gives the heartbeat. Raises LedgerFault L-501.
         """
         newest = self._journal.newest()
         if first >= _size(newest):
             return Batch(self.origin, _size(newest), (), newest)
-        reach = self._reach(first, min(_size(newest), first + entries_max))
+        end = min(_size(newest), first + entries_max)
+        reach = self._reach(first, end, body_bytes)
         note = self._journal.at_most(reach)
         if note is None or _size(note) <= first:
-            return Unsigned(reach)
+            note = self._journal.at_least(first + 1) or newest
+            if _size(note) > self._reach(first, end, STRETCH * body_bytes):
+                return Unsigned(reach)
         return Batch(self.origin, first, tuple(self._journal.entries(first, _size(note))), note)
 
     def empty_batch(self, size: int, cosigned_note: str = "") -> Batch | Unsigned:
@@ -69,9 +74,9 @@ class Outbox:
                 return Batch(self.origin, size, (), note)
         return Unsigned(size)
 
-    def _reach(self, first: int, end: int) -> int:
-        """How far entries from ``first`` fit into one body, at most to ``end``; at least one entry."""
-        room, reach = BODY_BYTES_MAX - FRAME_BYTES, first
+    def _reach(self, first: int, end: int, body_bytes: int) -> int:
+        """How far entries from ``first`` fit into one body of so many bytes, at most to ``end``; at least one entry."""
+        room, reach = min(body_bytes, BODY_BYTES_MAX - FRAME_BYTES), first
         for content in self._journal.entries(first, end):
             room -= len(content) + ENTRY_HEAD_BYTES
             if room < 0 and reach > first:

@@ -8,8 +8,12 @@
                                                   probe: an empty batch at head office's size tells what a 422 meant
 
 Laws: only an answer with both signatures good stops the selling for good; one that does not verify is silence, and
-reported. After silence the same batch is sent again. What follows from an answer is on the disk before it is acted on.
+reported. After silence the same batch is sent again; only where a line breaks in the middle of it again and again do we
+begin anew, as at a start, and then with less. What follows from an answer is on the disk before it is acted on.
 Nothing here writes to the journal or can hold up a sale.
+
+An entry cannot be left out of a log, so one that head office refuses (400; 413 even alone) holds up those behind it.
+The hourly tries halve the batch: what lies before it gets over, the entry is named, and a sign of life goes daily.
 """
 
 from __future__ import annotations
@@ -23,9 +27,11 @@ from kiosk.ledger.note import Checkpoint, Vkey, parse_cosigned_note
 from kiosk.model.clock import Clock
 from kiosk.model.errors import BatchRefused, LedgerFault
 from kiosk.sync.answers import Meaning, Plain, Reply, Signed, Silence, Size, meaning
-from kiosk.sync.batch import ENTRIES_MAX, Batch, BatchTooLarge
+from kiosk.sync.batch import BODY_BYTES_MAX, ENTRIES_MAX, Batch, BatchTooLarge
 from kiosk.sync.door import Door
+from kiosk.sync.line import Line
 from kiosk.sync.outbox import Outbox, Unsigned
+from kiosk.sync.progress import Progress
 from kiosk.sync.state import SyncStateFile
 
 log = logging.getLogger(__name__)
@@ -63,18 +69,22 @@ class Uplink:
         keys: tuple[Vkey, Sequence[Vkey]],
         clock: Clock,
         pace: Pace,
+        line: Line | None = None,
     ) -> None:
-        """``keys``: the terminal's own, and head office's."""
+        """``keys``: the terminal's own, and head office's. ``line``: what the door measures; without one, no limits."""
         self._outbox = outbox
         self._state = state
         self._door = door
         self._terminal, self._head_offices = keys
         self._clock = clock
         self._pace = pace
+        self._line = line
+        self._progress = Progress(state, clock)
         self._next: Callable[[], int] = self._look
         self._office_size = 0  # what head office has, as far as it said
         self._pending: Batch | None = None  # sent, and not answered
         self._entries_max = ENTRIES_MAX
+        self._suspect_end = 0  # before it and behind what head office has lies an entry that it refuses; 0: none
         self._failures = 0
         self._detours = 0
         self._beat_due_ms = clock.monotonic_ms()
@@ -83,11 +93,16 @@ class Uplink:
     def turn(self) -> int:
         """Does the next thing. Returns ms until the next turn."""
         try:
-            return self._next()
+            if self._state.hear_stick():
+                self._progress.names(self._state.now.cosigned_size)
+                self._next = self._look
+            wait_ms = self._next()
         except (LedgerFault, BatchRefused) as fault:
             log.error("uplink: %s", fault)
             self._report(fault.code)
-            return self._later()
+            wait_ms = self._later()
+        self._progress.waits(wait_ms)
+        return wait_ms
 
     # the five things
 
@@ -127,25 +142,32 @@ class Uplink:
         if not isinstance(batch, Batch):
             return self._pace.poll_ms if batch is None else self._wait_for_signature(batch)
         self._pending = batch
-        try:
-            answer = self._meaning(self._door.send(batch))
-        except BatchTooLarge:
-            answer = Plain(413)
-        match answer:
+        self._progress.sends()
+        match self._sent(batch):
             case Signed() as signed:
                 return self._heard(signed, batch)
             case Size(202, named):
                 return self._stored(named, batch)
             case Size(409, named):
+                if self._suspect_end and not batch.entries:
+                    self._alive()
                 return self._named(named)
             case Plain(413):
                 return self._halve(batch)
+            case Plain(400) if batch.entries:
+                return self._isolate(batch)
             case Plain(422):
                 return self._doubted(batch)
             case Plain(status) if status in REFUSALS:
                 return self._refused(status)
             case other:
                 return self._silent(other)
+
+    def _sent(self, batch: Batch) -> Meaning:
+        try:
+            return self._meaning(self._door.send(batch))
+        except BatchTooLarge:
+            return Plain(413)
 
     def _probe(self) -> int:
         batch = self._outbox.empty_batch(self._office_size, self._state.now.cosigned_note)
@@ -185,8 +207,9 @@ class Uplink:
             return self._named(signed.size)
         self._state.change(cosigned_size=signed.size, cosigned_note=signed.note)
         if batch is not None:
-            return self._progress(signed.size, batch)
+            return self._advance(signed.size, batch)
         self._office_size = signed.size
+        self._progress.names(signed.size)
         return self._go_on()
 
     def _contradicts(self, checkpoint: Checkpoint) -> bool:
@@ -207,6 +230,7 @@ class Uplink:
             self._next = self._ask
             return self._silent(Silence(f"head office names {size}, we have {self._outbox.size}", "S-605"))
         self._office_size = size
+        self._progress.names(size)
         self._next = self._bring if size < self._state.now.cosigned_size else self._send
         self._detours += 1
         if self._detours > DETOURS_MAX:
@@ -215,21 +239,28 @@ class Uplink:
 
     def _stored(self, size: int, batch: Batch) -> int:
         """202: stored below the floor, not cosigned."""
-        return self._progress(size, batch) if size <= self._outbox.size else self._named(size)
+        return self._advance(size, batch) if size <= self._outbox.size else self._named(size)
 
-    def _progress(self, size: int, batch: Batch) -> int:
+    def _advance(self, size: int, batch: Batch) -> int:
         if size < batch.end:  # as an old answer would, played again
             return self._silent(Silence(f"head office answers {size} to a batch up to {batch.end}", "S-605"))
         self._taken()
         self._office_size = size
+        self._progress.reached(size, self._outbox.size)
+        if self._suspect_end and size >= self._suspect_end:
+            self._suspect_end = 0
+            self._progress.refuses(-1)
         self._entries_max = min(ENTRIES_MAX, self._entries_max * 2)
         return self._go_on()
 
     def _taken(self) -> None:
         """A batch lies at head office, all of it."""
         self._pending = None
-        log.info("head office has every entry up to %d", self._outbox.size)
         self._state.change(quarantined=False, wanted_size=0)
+        self._alive()
+
+    def _alive(self) -> None:
+        """Head office knows that we live, and what we have."""
         self._beat_due_ms = self._clock.monotonic_ms() + self._pace.heartbeat_ms
         self._failures = self._detours = 0
 
@@ -242,11 +273,20 @@ class Uplink:
     def _halve(self, batch: Batch) -> int:
         half = len(batch.entries) // 2
         if half == 0:
-            self._report("S-604")
-            return self._pace.refused_ms
+            return self._isolate(batch)
         self._pending = None
         self._entries_max = half
         return AT_ONCE
+
+    def _isolate(self, batch: Batch) -> int:
+        """Refused for what is in it, so the next try is smaller; a single entry is named, and tried by itself."""
+        alone = len(batch.entries) == 1
+        if batch.entries:
+            self._pending, self._suspect_end = None, batch.end
+        if alone:
+            self._progress.refuses(batch.first)
+        self._report("S-607" if alone else "S-604")
+        return self._pace.refused_ms
 
     def _doubted(self, batch: Batch) -> int:
         """422: quarantine, or entries that do not make their root. The empty batch tells."""
@@ -281,15 +321,29 @@ class Uplink:
         code, why = (answer.code, answer.why) if isinstance(answer, Silence) else ("S-605", f"a strange {answer}")
         log.warning("no answer that counts: %s", why)
         self._report(code)
-        return self._later()
+        if self._line is not None and self._line.keeps_breaking and self._pending and len(self._pending.entries) > 1:
+            log.warning("the line breaks in every batch: we begin anew, with smaller ones")
+            self._line.begin_anew()
+            self._pending, self._next = None, self._ask
+        wait_ms = self._later()
+        wish_ms = answer.retry_after_s * 1_000 if isinstance(answer, Silence) else 0
+        if wish_ms > wait_ms:  # many were told the same: they do not all come at once
+            wait_ms = min(self._pace.retry_max_ms, wish_ms + int(self._pace.chance() * self._pace.retry_min_ms))
+        return wait_ms
 
     # small things
 
     def _due(self) -> Batch | Unsigned | None:
         """What is to be sent now: entries, or a sign of life. In quarantine one of them is always waiting."""
         fresh, late = self._outbox.size > self._office_size, self._clock.monotonic_ms() >= self._beat_due_ms
+        count = self._entries_max
+        if self._suspect_end > self._office_size:
+            if late:
+                return self._outbox.batch(self._outbox.size)
+            count = min(count, max(1, (self._suspect_end - self._office_size) // 2))
         if fresh or late:
-            return self._outbox.batch(self._office_size, self._entries_max)
+            room = BODY_BYTES_MAX if self._line is None else self._line.body_bytes
+            return self._outbox.batch(self._office_size, count, room)
         return None
 
     def _rest(self) -> int:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from kiosk.app.lists import orders_of
 from kiosk.app.terminal import Terminal
 from kiosk.billing.book import PriceBook
 from kiosk.billing.owed import OwedList, OwedRow, owed_note
@@ -13,6 +12,7 @@ from kiosk.ledger.note import Note, Signature
 from kiosk.model.clock import SystemClock
 from kiosk.model.errors import ConfigFault
 from kiosk.sale.books import Memory
+from kiosk.sale.lists import orders_of
 from kiosk.sale.state import Bound
 
 ROW = OwedRow("0003-3f2a91c0de", "0001", "10086", "70001", "420100", 5000, 8928, 7)
@@ -75,8 +75,8 @@ class Started:
     def start(self):
         """The vouchers in force, and the kinds that were recorded."""
         before = self.journal.size
-        _, _, owed = self.terminal._install_lists(self.journal, self.memory)
-        return owed, [entry.kind for entry in self.journal.entries(before, self.journal.size)]
+        found = self.terminal._install_lists(self.journal, self.memory)
+        return found.owed, [entry.kind for entry in self.journal.entries(before, self.journal.size)]
 
 
 @pytest.fixture

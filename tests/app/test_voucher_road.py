@@ -10,7 +10,7 @@ import pytest
 import zxingcpp
 from PIL import Image
 
-from kiosk.app.lists import load_owed, orders_of
+from kiosk.app.lists import load_owed
 from kiosk.app.slips import SlipPrinter
 from kiosk.app.terminal import ROOT
 from kiosk.billing.book import Price
@@ -32,6 +32,7 @@ from kiosk.model.card import CardKind, CardReading, PurchaseState, Unit, Vendor
 from kiosk.model.texts import load_texts
 from kiosk.sale import events as on
 from kiosk.sale.books import Memory
+from kiosk.sale.lists import orders_of
 from kiosk.sale.runner import Doors, Runner
 from kiosk.sale.state import Done, Rules, State, Vouched
 

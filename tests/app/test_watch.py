@@ -192,6 +192,13 @@ def test_it_forgets_what_is_cosigned_but_not_what_the_uplink_wants(kiosk):
     assert kiosk.kept() == [9]
 
 
+def test_after_a_month_it_forgets_little_by_little_so_that_no_sale_waits(kiosk, monkeypatch):
+    monkeypatch.setattr("kiosk.app.watch.PRUNED_AT_ONCE", 3)
+    kiosk.said(cosigned_size=9)
+    kept = [kiosk.look() and kiosk.kept() for _ in range(3)]
+    assert kept == [[5, 9], [9], [9]]
+
+
 @pytest.mark.parametrize("disputed", [{"quarantined": True}, {"stop_selling": True}])
 def test_what_is_disputed_is_kept(kiosk, disputed):
     kiosk.said(cosigned_size=9, **disputed)
@@ -214,7 +221,8 @@ def test_the_uplink_is_started_as_the_settings_say_and_ended_with_the_watch(tmp_
     recorder.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(recorder))
     settings = (
-        'url = "http://127.0.0.1:9/"\nvkey_file = "hq.vkey"\nretry_min_ms = 7\nretry_max_ms = 8\nheartbeat_ms = 9\n'
+        'url = "http://127.0.0.1:9/"\nvkey_file = "hq.vkey"\nretry_min_ms = 7\nretry_max_ms = 8\n'
+        "heartbeat_ms = 9\nlimit_kbit_s = 96\n"
     )
     kiosk = Kiosk(tmp_path, settings)
     kiosk.watch.start()
@@ -236,6 +244,7 @@ def test_the_uplink_is_started_as_the_settings_say_and_ended_with_the_watch(tmp_
         "--retry-min-ms": "7",
         "--retry-max-ms": "8",
         "--heartbeat-ms": "9",
+        "--limit-kbit-s": "96",
         "--parent": str(os.getpid()),
     }
 

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
-import sqlite3
-from contextlib import closing
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from databases import Sqlite
 from starlette.testclient import TestClient
 
 from kiosk.hq.app import Settings, create_app
@@ -138,13 +136,13 @@ class Clock:
 class HeadOffice:
     """The real app in a folder, with a client and with its public key as a stranger would use it."""
 
-    def __init__(self, folder, name="hq.db"):
+    def __init__(self, folder, database=None):
         self.folder = folder
         self.clock = Clock()
         if not (folder / "hq.key").exists():
             create_signer(folder, "power.example", 1)
-        self.path = folder / name
-        self.url = f"sqlite:///{self.path}"
+        self.database = database or Sqlite(folder)
+        self.url = self.database.url
         self.start()
 
     def start(self):
@@ -154,15 +152,12 @@ class HeadOffice:
 
     def backup(self):
         """Tonight's copy of the database."""
-        with closing(sqlite3.connect(self.folder / "backup.db")) as copy, closing(sqlite3.connect(self.path)) as now:
-            now.backup(copy)
+        self.database.backup()
 
     def restore(self):
         """The machine died; what there is is the backup."""
         self.store.close()
-        for path in self.folder.glob(f"{self.path.name}*"):
-            path.unlink()
-        shutil.copy(self.folder / "backup.db", self.path)
+        self.database.restore()
         self.start()
 
     def restart(self):

@@ -1,14 +1,13 @@
 """Head office as a program: ``kiosk hq serve`` on the loopback, set up with its own commands."""
 
 import re
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
 
 import httpx
+from databases import Sqlite
 
 PATIENCE_S = 40
 LISTENS = re.compile(rb"Uvicorn running on (https?://127\.0\.0\.1:\d+)")
@@ -24,10 +23,20 @@ def kiosk(*words):
 class Server:
     """A head office with its folder; may be killed and started again."""
 
-    def __init__(self, folder, *more):
+    def __init__(self, folder, *more, database=None):
         self.folder, self.more = folder / "hq", more
         self.vkey = kiosk("init", "--data", self.folder, "--domain", "power.example")
+        self.database = database or Sqlite(self.folder)
+        if database is not None:
+            (self.folder / "hq.toml").write_text(f'database = "{database.url}"\n')
         self.process = None
+
+    def beside(self):
+        """A second program on the same folder and database."""
+        twin = object.__new__(Server)
+        twin.folder, twin.more, twin.vkey, twin.database = self.folder, self.more, self.vkey, self.database
+        twin.process = None
+        return twin
 
     def enrol(self, terminal):
         kiosk("enrol", terminal.vkey, "--data", self.folder)
@@ -76,10 +85,7 @@ class Server:
 
     def sql(self, statement, *values):
         """Into the database behind the program's back, e.g. to make a contact old."""
-        with closing(sqlite3.connect(self.folder / "hq.db", timeout=PATIENCE_S)) as database:
-            rows = database.execute(statement, values).fetchall()
-            database.commit()
-            return rows
+        return self.database.sql(statement, *values)
 
     def __enter__(self):
         return self.start()

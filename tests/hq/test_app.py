@@ -298,7 +298,7 @@ def test_a_database_that_was_tampered_with_is_not_cosigned(hq, terminal):
 
 def test_two_programs_on_one_database_do_not_trip_over_each_other(hq, terminal):
     """An operator's slip, or the moment of a change-over: each sees what the other one stored."""
-    second = type(hq)(hq.folder, hq.path.name)
+    second = type(hq)(hq.folder, hq.database)
     terminal.grow(6)
     for end, office in enumerate((hq, second, hq, second, second, hq, hq), 1):
         _time(office, terminal, office.post(terminal, terminal.batch(end - 1, end)), end)

@@ -30,9 +30,10 @@ def hq(capsys, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def office(hq):
+def office(hq, database, tmp_path):
     code, vkey, _ = hq("init", "--domain", "power.example")
     assert code == 0
+    (tmp_path / "hq" / "hq.toml").write_text(f'database = "{database.url}"\n')
     return vkey.strip()
 
 
@@ -59,14 +60,14 @@ def test_a_name_that_is_none(hq, words, tmp_path):
     assert not (tmp_path / "hq" / "hq.key").exists()
 
 
-def test_the_list_of_all_keys_old_epochs_too(hq, office):
+def test_the_list_of_all_keys_old_epochs_too(hq, office, database):
     terminals = [Terminal(f"power.example/kiosk/420100/0007/{epoch}", seed=bytes([epoch]) * 32) for epoch in (1, 2)]
     for terminal in terminals:
         assert hq("enrol", terminal.vkey)[:2] == (0, "enrolled\n")
     assert hq("enrol", terminals[0].vkey)[:2] == (0, "enrolled already\n")
     everyone = [terminals[0].vkey, terminals[1].vkey, office]
     assert hq("vkeys")[1].splitlines() == everyone
-    create_app(Settings(Path("hq"), f"sqlite:///{Path('hq/hq.db').absolute()}")).state.store.close()
+    create_app(Settings(Path("hq"), database.url)).state.store.close()
     assert hq("vkeys")[1].splitlines() == everyone, "the server's first start changes nothing"
 
 
@@ -96,7 +97,7 @@ def test_a_slip_in_data_makes_nothing_anywhere(hq, command, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_block_unblock_lift_rebuild_and_evidence(hq, office, tmp_path):
+def test_block_unblock_lift_rebuild_and_evidence(hq, office, database, tmp_path):
     hq("enrol", Terminal().vkey)
     for command, first, again in (
         ("block", "is blocked", "is blocked already"),
@@ -106,7 +107,7 @@ def test_block_unblock_lift_rebuild_and_evidence(hq, office, tmp_path):
         if first:
             assert hq(command, ORIGIN) == (0, f"{ORIGIN} {first}\n", "")
         assert hq(command, ORIGIN) == (0, f"{ORIGIN} {again}\n", "")
-    store = Store(f"sqlite:///{tmp_path}/hq/hq.db")
+    store = Store(database.url)
     with store.turn(Terminal().hash) as turn:
         turn.set(quarantined=True)
         turn.add_evidence(NOON, "refused\n", "held\n", [bytes(32)])

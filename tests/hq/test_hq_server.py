@@ -26,8 +26,8 @@ def origin(number):
 
 
 @pytest.fixture
-def hq(tmp_path):
-    with Server(tmp_path) as hq:
+def hq(tmp_path, database):
+    with Server(tmp_path, database=database) as hq:
         yield hq
 
 

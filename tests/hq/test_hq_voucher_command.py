@@ -16,7 +16,7 @@ NO = "0007-3f2a91c0de"
 
 
 @pytest.fixture
-def hq(capsys, tmp_path, monkeypatch):
+def hq(capsys, tmp_path, monkeypatch, database):
     monkeypatch.chdir(tmp_path)
 
     def run(*words):
@@ -31,6 +31,7 @@ def hq(capsys, tmp_path, monkeypatch):
         return code, told.out, told.err
 
     assert run("init", "--domain", "power.example")[0] == 0
+    (tmp_path / "hq" / "hq.toml").write_text(f'database = "{database.url}"\n')
     return run
 
 
@@ -66,12 +67,12 @@ def test_the_text_can_be_read_from_a_scanner(hq, slip, monkeypatch):
     assert hq("voucher", "check", "-")[0] == 0
 
 
-def test_a_forged_one_is_refused_and_nothing_is_stored(hq, slip, tmp_path):
+def test_a_forged_one_is_refused_and_nothing_is_stored(hq, slip, database):
     forged = qr(issue(Terminal(seed=b"NEVER USE IN A REAL SYSTEM seed9").open()))
     for words in (("check", forged), ("redeem", forged, "--as", "cash", "--operator", "x")):
         code, said, why = hq("voucher", *words)
         assert (code, said) == (1, "") and "not signed by" in why
-    store = Store(f"sqlite:///{tmp_path}/hq/hq.db")
+    store = Store(database.url)
     with store.session() as database:
         assert Redemption.select().count(database) == 0
     store.close()
@@ -128,7 +129,7 @@ def test_a_key_that_is_not_the_one_terminals_know(hq, signer, tmp_path):
     assert code == 1 and "is not the key of" in why and not (tmp_path / "lists").exists()
 
 
-def test_the_list_of_what_waits_and_a_release(hq, slip, tmp_path):
+def test_the_list_of_what_waits_and_a_release(hq, slip, tmp_path, database):
     hq("voucher", "redeem", slip, "--as", "card", "--operator", "李四")
     code, said, _ = hq("voucher", "list")
     assert code == 0 and NO in said and "which has not come to a kiosk" in said and "1 vouchers" in said
@@ -139,7 +140,7 @@ def test_the_list_of_what_waits_and_a_release(hq, slip, tmp_path):
 
     from kiosk.hq.app import Settings, create_app
 
-    app = create_app(Settings(tmp_path / "hq", f"sqlite:///{tmp_path}/hq/hq.db"))
+    app = create_app(Settings(tmp_path / "hq", database.url))
     sent = write(other, bytes(16), "", brings=False).batch()
     headers = {"Content-Type": "application/cbor"}
     assert TestClient(app).post(f"/v1/logs/{other.hash}/entries", content=sent, headers=headers).status_code == 200

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from fakes import NOON, ORIGIN, HeadOffice, Terminal
+from fakes import NOON, ORIGIN, Terminal
 from voucher_fakes import CARD, issue, qr, write
 
 from kiosk.billing.owed import OwedRow
@@ -373,11 +373,3 @@ def test_the_page_lists_what_waits_and_what_is_settled(hq, terminal, lang, words
 
 def test_an_empty_page(hq):
     assert "没有待处理的凭证" in hq.client.get("/vouchers?lang=zh-CN").text
-
-
-def test_a_database_of_before_gets_its_tables(tmp_path):
-    office = HeadOffice(tmp_path)
-    office.store.database.execute_sql("DROP TABLE redemptions")
-    office.restart()
-    assert vouchers.standings(office.store) == []
-    office.store.close()

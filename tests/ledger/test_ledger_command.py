@@ -6,12 +6,13 @@ import json
 import pytest
 from ledger_story import SALE, closed, make_journal, office_signer, stacked, terminal_signer, written
 
+from kiosk.ledger.cli import Progress
 from kiosk.ledger.command import add_parsers
 from kiosk.ledger.entry import AT_MAX, Entry, encode
+from kiosk.ledger.export import write_export
 from kiosk.ledger.journal import JournalReader
 from kiosk.ledger.note import Checkpoint, cosign, sign_checkpoint
 from kiosk.ledger.receipt import receipt_text
-from kiosk.ledger.tiles import write_export
 from kiosk.ledger.tree import Frontier, leaf_hash, root_hash
 
 KEY = str(terminal_signer().vkey)
@@ -88,6 +89,8 @@ def test_a_text_in_the_ledger_cannot_speak_for_us(kiosk, tmp_path):
     ]
 
     class Log:
+        whole_from = 0
+
         def newest(self):
             return sign_checkpoint(signer, Checkpoint(signer.vkey.name, 2, root_hash(map(leaf_hash, raws))))
 
@@ -165,3 +168,34 @@ def test_totals_for_programs_are_in_fen(kiosk, journal):
     assert code == 0
     assert sums["balances"] == {"cash:box": 5000, "sold:1001": -5000} and sums["size"] == sum(sums["kinds"].values())
     assert sums["problems"] == 0
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0
+
+    def __call__(self):
+        return self.now * 1_000_000
+
+
+@pytest.mark.parametrize("screen", [True, False])
+def test_a_long_work_says_how_far_it_is(capsys, monkeypatch, screen):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: screen, raising=False)
+    clock = Clock()
+    progress = Progress(4_000, clock)
+    for clock.now, done in ((0, 1), (150, 500), (10_000, 1_000), (10_100, 1_001), (20_000, 4_000)):
+        progress(done)
+    progress.end()
+    lines = ["1000 of 4000 (25 %) entries 条, 100/s", "4000 of 4000 (100 %) entries 条, 200/s"]
+    assert capsys.readouterr().err == (
+        "".join(f"\r{line} " for line in lines) + "\n" if screen else "".join(f"{line}\n" for line in lines)
+    )
+
+
+def test_a_short_work_says_nothing(kiosk, journal):
+    assert kiosk("ledger", "verify", journal)[2] == ""
+
+
+def test_what_does_not_verify_is_told_with_what_to_do(kiosk, journal):
+    code, told, _ = kiosk("ledger", "verify", journal, "--key", terminal_signer(seed=b"other").vkey)
+    assert code == 1 and "tell head office" in told and "校验未通过" in told and "报告总部" in told

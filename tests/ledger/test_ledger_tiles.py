@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledger_story import ORIGIN, make_journal, office_signer, repeated, stacked, terminal_signer, written
 
-from kiosk.ledger import tiles
+from kiosk.ledger.export import write_export
 from kiosk.ledger.journal import JournalReader
 from kiosk.ledger.note import Checkpoint, Signature, cosign, sign_checkpoint
 from kiosk.ledger.tiles import (
@@ -19,7 +19,6 @@ from kiosk.ledger.tiles import (
     stale_files,
     tile_path,
     width_at,
-    write_export,
 )
 from kiosk.ledger.tree import EMPTY_ROOT, leaf_hash, root_hash
 from kiosk.ledger.verify import finish, verify_export
@@ -130,7 +129,7 @@ def test_the_order_of_a_renewal_lets_no_half_one_look_finished(folder, path, mon
         seen.append((Path(f"/proc/self/fd/{handle}").readlink(), (folder / "checkpoint").exists()))
         fsync(handle)
 
-    monkeypatch.setattr(tiles.os, "fsync", spy)
+    monkeypatch.setattr(os, "fsync", spy)
     with JournalReader(path) as log:
         finish_writing(folder, log)
     names = [path.relative_to(folder.parent).as_posix() for path, _ in seen]
@@ -141,6 +140,7 @@ def test_the_order_of_a_renewal_lets_no_half_one_look_finished(folder, path, mon
 
 
 def test_a_renewal_that_is_cut_off_is_unfinished_and_can_be_done_again(folder, path):
+    (folder / "tile/0/001").unlink()
     with JournalReader(path) as log:
         writing = write_export(folder, log)
         next(writing)
@@ -320,11 +320,13 @@ def test_entries_that_are_not_the_checkpoints_get_none(tmp_path, path):
         def __init__(self, log):
             self._log = log
 
+        whole_from = 0
+
         def newest(self):
             return self._log.newest()
 
         def entries(self, first, end):
-            return (raw if at != 300 else raw + b"\0" for at, raw in enumerate(self._log.entries(first, end)))
+            return (raw if at != 300 else raw + b"\0" for at, raw in enumerate(self._log.entries(first, end), first))
 
     with JournalReader(path) as log, pytest.raises(LedgerFault) as fault:
         finish_writing(tmp_path / "out", Bent(log))

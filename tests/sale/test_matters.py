@@ -6,7 +6,7 @@ import pytest
 from world import World
 
 from kiosk.app.matters import KEYS, KINDS, TEXTS, lines, main
-from kiosk.ledger.entry import Draft, Entry
+from kiosk.ledger.entry import Entry
 from kiosk.model.cash import Mark
 from kiosk.model.texts import load_texts
 from kiosk.sale import events as on
@@ -108,7 +108,11 @@ def test_a_device_that_was_down_before_a_restart_is_not_told_for_ever():
     world = World()
     world.say(on.DeviceDown("printer", "V-422"))
     assert kinds(world) == ["down"]
-    world.entries.append(Draft("terminal.started", None, (), {"version": "1", "unclean": False}))
+    world.paper = False
+    world.cut()
+    assert kinds(world) == ["down"]
+    world.paper = True
+    world.cut()
     assert kinds(world) == []
     world.say(on.DeviceUp("printer"), on.DeviceDown("printer", "V-421"))
     assert [matter.code for matter in matters(world)] == ["V-421"]

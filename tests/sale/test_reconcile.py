@@ -234,7 +234,7 @@ def test_a_coin_acceptor_that_fails_in_a_visit_closes_the_coins_only_and_is_told
     world.feed(1000).say(on.DeviceUp("coins"))
     assert world.coins_enabled == {50, 100}
     told = [(entry.kind, entry.data.get("code")) for entry in world.entries if entry.kind.startswith("device.")]
-    assert told == [("device.down", "V-419"), ("device.up", None)]
+    assert told == [("device.down", "V-419"), ("device.up", "V-419")]
     world.say(on.Finish())
     assert -world.balance("sold:") == 1100
 

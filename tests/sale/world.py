@@ -66,6 +66,7 @@ class World:
         self.lands = True
         self.cut_after: int | None = None  # effects until the power goes
         self.fresh = 0
+        self.now_ms = 0  # on the clock that never falls
         self.customers: dict[str, KeypadCustomer] = {}
         self.asked: list[do.MakeToken] = []
         self.token_fails = ""  # code of why
@@ -105,7 +106,7 @@ class World:
         while self.queue:
             event = self.queue.pop(0)
             self.fresh += 1
-            stamp = on.Stamp(self.fresh.to_bytes(16, "big"), self.civil)
+            stamp = on.Stamp(self.fresh.to_bytes(16, "big"), self.civil, self.now_ms)
             self._carry_out(*step(self.state, event, stamp))
         return self
 
@@ -122,7 +123,7 @@ class World:
                 for entry in self.entries:
                     books = fold(books, entry)
                 self.state = unrecorded(before, state, books)
-                stamp = on.Stamp(bytes(16), "")
+                stamp = on.Stamp(bytes(16), "", self.now_ms)
                 self._carry_out(*step(self.state, on.RecordFailed("L-502"), stamp))
                 return
             getattr(self, f"_{type(effect).__name__}")(effect)

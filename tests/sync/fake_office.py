@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cbor2
+import zstandard
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -76,6 +77,8 @@ class FakeOffice:
     now: int = 1_795_491_600  # POSIX seconds
     entries_max: int = 4096
     bytes_max: int = 8_388_608
+    codings: tuple = ("", "gzip", "zstd")
+    poison: set = field(default_factory=set)  # entries for which it wrongly answers 400
     entries: list = field(default_factory=list)
     notes: dict = field(default_factory=dict)  # size → the terminal's note
     cosigned: str = ""
@@ -133,7 +136,7 @@ class FakeOffice:
                 given = self.script.popleft()
                 if callable(given):
                     given = given(self)
-                return given if given is None else (given[0], SIZE if given[0] in (202, 409) else TEXT, given[1])
+                return given and (given[0], SIZE if given[0] in (202, 409) else TEXT, *given[1:])
             assert path == f"/v1/logs/{self.log}/{what}", path
             return self.think(seen)
 
@@ -152,10 +155,13 @@ class FakeOffice:
         """The batch; the terminal must send a good one, so anything else fails the test."""
         assert headers["content-type"] == "application/cbor"
         coding = headers.get("content-encoding", "")
-        assert coding in ("", "gzip")
+        assert coding in ("", "gzip", "zstd")
         assert len(body) <= 8_388_608
         if coding == "gzip":
             body = gzip.decompress(body)
+        if coding == "zstd":
+            assert zstandard.get_frame_parameters(body).window_size <= 8_388_608
+            body = zstandard.ZstdDecompressor().decompress(body, allow_extra_data=False)
         assert len(body) <= 8_388_608
         batch = cbor2.loads(body)
         assert set(batch) == {"origin", "from", "entries", "checkpoint"}
@@ -187,6 +193,10 @@ class FakeOffice:
         size, first = size_of(note), batch["from"]
         if len(batch["entries"]) > self.entries_max or len(seen.body) > self.bytes_max:
             return 413, TEXT, "over a limit\n"
+        if seen.headers.get("content-encoding", "") not in self.codings:
+            return 415, TEXT, "not this coding\n"
+        if self.poison.intersection(batch["entries"]):
+            return 400, TEXT, "it does not like one of them\n"
         if self.quarantined:
             return 422, TEXT, "in quarantine\n"
         if size <= self.size and note.split("\n")[2] != self.root_line(self.entries[:size]):
@@ -243,14 +253,18 @@ class Server:
                 self.respond("POST")
 
             def respond(self, method):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                length = int(self.headers.get("Content-Length", 0))
+                body = self.rfile.read(length)
+                if len(body) < length:  # the line broke
+                    self.close_connection = True
+                    return
                 answer = outer.office.answer(method, self.path, dict(self.headers), body)
                 outer.arrived.set()
                 outer.held.wait()
                 if answer is None:
                     self.close_connection = True
                     return
-                status, media_type, text = answer
+                status, media_type, text, *_ = answer
                 self.send_response(status)
                 if status != 204:
                     self.send_header("Content-Type", media_type)

@@ -11,6 +11,7 @@ from kiosk.ledger.journal import Journal, JournalReader
 from kiosk.ledger.keys import KeySigner
 from kiosk.ledger.note import Vkey
 from kiosk.sync.door import Door
+from kiosk.sync.line import Line
 from kiosk.sync.outbox import Outbox
 from kiosk.sync.state import SyncStateFile
 from kiosk.sync.uplink import Pace, Uplink
@@ -58,6 +59,12 @@ class Bench:
     def __init__(self, folder, office=None, origin=ORIGIN):
         self.folder, self.origin = folder, origin
         self.clock, self.chance = Clock(), 0.5
+        self.statuses = []
+        self.url = ""  # of a real server; without one requests go straight to the office
+        self.limit_kbit_s = 0
+        self.breaks_after = None  # a request longer than so many bytes does not arrive
+        self.tried = []  # every request that left, whether it arrived or not
+        self.travel_ms = lambda sent: 0  # how long a request with so many bytes takes
         self.path = folder / "ledger.db"
         self.journal = new_journal(self.path, self.clock, origin)
         self.office = office or FakeOffice(str(signer(origin).vkey))
@@ -68,10 +75,11 @@ class Bench:
         """The uplink's process begins."""
         self.reader = JournalReader(self.path)
         self.state = SyncStateFile(self.folder / "sync.db", self.origin)
-        self.door = Door("https://hq.power.example/", self.origin, httpx.MockTransport(self._carry))
+        self.line = Line(self.clock, self.limit_kbit_s, self._rest)
+        self.door = self._new_door()
         outbox = Outbox(self.reader)
         pace = Pace(chance=lambda: self.chance)
-        self.uplink = Uplink(outbox, self.state, self.door, (self.reader.vkey, self.keys), self.clock, pace)
+        self.uplink = Uplink(outbox, self.state, self.door, (self.reader.vkey, self.keys), self.clock, pace, self.line)
 
     def stop(self):
         """It is killed: nothing in its memory is left."""
@@ -86,6 +94,20 @@ class Bench:
     def close(self):
         self.stop()
         self.journal.close()
+
+    def _new_door(self):
+        transport = None if self.url else httpx.MockTransport(self._carry)
+        return Door(self.url or "https://hq.power.example/", self.origin, transport, self.line)
+
+    def reconnect(self):
+        """The next request goes out on a new connection."""
+        self.door.close()
+        self.door = self.uplink._door = self._new_door()
+
+    def use_limit(self, kbit_s):
+        """As a setting does: from the next start on."""
+        self.limit_kbit_s = kbit_s
+        self.restart()
 
     def replace_ledger(self, commits):
         """The disk is put back to an old image, or cloned: the same key, another history behind ``log.opened``."""
@@ -125,13 +147,23 @@ class Bench:
         if self.state.now.wanted_size:
             self.journal.sign(self.state.now.wanted_size)
 
+    def _rest(self, seconds):
+        self.clock.ms += round(seconds * 1000)
+
     def _carry(self, request):
+        self.clock.ms += self.travel_ms(len(request.content))
+        self.tried.append(request)
+        if self.breaks_after is not None and len(request.content) > self.breaks_after:
+            raise httpx.WriteError("connection reset by peer", request=request)
         path = request.url.path
         answer = self.office.answer(request.method, path, dict(request.headers), request.content)
         if answer is None:
             raise httpx.ConnectError("no route to host", request=request)
-        status, media_type, text = answer
-        return httpx.Response(status, headers={"Content-Type": media_type}, stream=httpx.ByteStream(text.encode()))
+        status, media_type, text, *more = answer
+        self.statuses.append(status)
+        return httpx.Response(
+            status, headers={"Content-Type": media_type} | dict(*more), stream=httpx.ByteStream(text.encode())
+        )
 
 
 def state(bench):

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from fake_office import FakeOffice, Server
 from sync_bench import ORIGIN, Clock, grow, new_journal, signer
 
+from kiosk.ledger.entry import Draft
 from kiosk.sync.state import SyncStateReader
 
 pytestmark = pytest.mark.slow
@@ -236,3 +237,32 @@ def test_a_second_one_on_the_same_state_does_not_begin(world):
     second = world.start()
     assert second.wait(timeout=PATIENCE_S) == 1
     assert b"L-506" in second.stderr.read()
+
+
+def test_it_stands_behind_the_kiosk_for_the_processor(world):
+    child = world.start()
+    until(lambda: world.state().cosigned_size == 1, "the first entry")
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == min(19, own + 15)
+
+
+def test_the_limit_is_kept_on_the_wire(world):
+    """Some 10 kB at 32 kbit/s last as long as they should."""
+    for _ in range(60):
+        world.journal.append([Draft("terminal.stopped", None, (), {"why": os.urandom(120).hex()})])
+    world.start("--limit-kbit-s", "32")
+    until(lambda: world.server.arrived.is_set(), "the first request")
+    begun = time.monotonic()
+    until(lambda: world.state().cosigned_size == 61, "all entries")
+    sent = sum(len(seen.body) for seen in world.office.requests)
+    assert sent > 8_000
+    assert time.monotonic() - begun >= sent / 4_000 - 0.5
+
+
+def test_status_is_told_while_it_works(world):
+    world.start()
+    until(lambda: world.state().cosigned_size == 1, "the first entry")
+    words = ["sync", "status", "--journal", world.folder / "ledger.db", "--state", world.folder / "sync.db"]
+    command = [sys.executable, "-m", "kiosk", *map(str, words), "--language", "en"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert (done.returncode, "Head office has all 1 records." in done.stdout) == (0, True), done.stderr

@@ -49,7 +49,7 @@ def test_no_token_and_no_cookie_goes_out_only_what_the_contract_names(bench):
     bench.settle()
     for seen in bench.office.requests:
         assert not {"authorization", "cookie"} & set(seen.headers)
-    assert bench.office.requests[-1].headers["content-encoding"] == "gzip"
+    assert bench.office.requests[-1].headers["content-encoding"] == "zstd"
 
 
 # 200

@@ -15,11 +15,14 @@ from dataclasses import replace
 from kiosk.app.counter.plan import MAKING, Asked, Plan, plan
 from kiosk.app.counter.words import asked_of, lines_of, parser
 from kiosk.app.counter.work import Counter, Ended, Found, Unfinished
-from kiosk.app.lists import load_prices
+from kiosk.app.in_force import kept_list, prices_now, shelf_of
 from kiosk.app.readers import card_reader
+from kiosk.app.rollback import guard_of, seen_by
+from kiosk.app.signing import opened_signer
 from kiosk.app.slips import receipt_of
-from kiosk.app.terminal import EPOCH, ROOT
+from kiosk.app.terminal import ROOT
 from kiosk.app.vendors import open_drivers
+from kiosk.billing.blocked import BlockList, parse_blocked
 from kiosk.config import Config, load_config
 from kiosk.devices.link import LinkSettings
 from kiosk.devices.printer.host import ReceiptPrinter
@@ -30,7 +33,6 @@ from kiosk.drivers.contract import Command
 from kiosk.drivers.registry import load_registry
 from kiosk.ledger.entry import Entry, encode
 from kiosk.ledger.journal import Journal
-from kiosk.ledger.keys import load_key
 from kiosk.ledger.receipt import receipt_text
 from kiosk.model.clock import SystemClock
 from kiosk.model.errors import DeviceFault, KioskError, LedgerFault
@@ -38,6 +40,7 @@ from kiosk.model.money import Money
 from kiosk.model.texts import Texts, load_texts
 from kiosk.sale import entries
 from kiosk.sale.books import Memory
+from kiosk.sale.lists import blocked_of
 from kiosk.sync.state import SyncStateReader
 
 DONE, REFUSED, WRONG_WORDS, UNKNOWN = 0, 1, 2, 3
@@ -158,7 +161,7 @@ class _Desk:
             printer.close()
 
     def _proof(self, closing: Entry) -> str:
-        signer = load_key(self._config.signing_key, self._config.keys.passphrase_file, self._config.origin(EPOCH))
+        signer = opened_signer(self._config)
         return receipt_text(signer, encode(closing), self._journal.frontier(closing.seq))
 
     def _say(self, key: str, **values: object) -> None:
@@ -183,25 +186,25 @@ def _refuse_while_stopped(config: Config, journal: Journal) -> None:
 def _opened(config: Config) -> Iterator[tuple[Counter, Journal]]:
     """The terminal's parts, closed again in good order. L-506 while the kiosk runs: it owns ledger and reader."""
     clock = SystemClock(config.terminal.utc_offset_minutes)
-    signer = load_key(config.signing_key, config.keys.passphrase_file, config.origin(EPOCH))
+    signer, guard = opened_signer(config), guard_of(config, clock)
     registry = load_registry(config.vendors.folders)
     memory, unfinished = Memory(), Unfinished()
     heard: queue.SimpleQueue[ReaderEvent] = queue.SimpleQueue()
 
-    def see(entry: Entry) -> None:
-        memory.see(entry)
-        unfinished.see(entry)
-
     with ExitStack() as undo:
+        see = seen_by(guard, memory.see, unfinished.see)
         journal = undo.enter_context(Journal.open(config.journal, signer, clock, see))
-        prices, _ = load_prices(config.prices.file, config.prices.vkey_file, memory.price_version)
+        if guard is not None:
+            guard.check(journal)
+        prices = prices_now(config, memory, shelf_of(config))
         reader, lend_line = card_reader(config.reader, heard.put)
         drivers = open_drivers(config.keys.vendor_secrets_file, registry, lend_line)
         for driver in drivers.values():
             undo.callback(driver.close)
         undo.callback(reader.close)
         reader.start()
-        yield (
-            Counter(journal, memory, unfinished, reader, heard, registry, drivers, prices, clock, config.terminal.id),
-            journal,
+        counter = Counter(
+            journal, memory, unfinished, reader, heard, registry, drivers, prices, clock, config.terminal.id
         )
+        counter.blocked = blocked_of(kept_list(memory, shelf_of(config), "blocked", parse_blocked) or BlockList())
+        yield counter, journal

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from kiosk.app.counter import records
 from kiosk.app.counter.plan import MAKING, Asked, Plan, check_region
+from kiosk.billing.blocked import BlockedCard
 from kiosk.billing.book import PriceBook
 from kiosk.devices.reader.events import CardInserted, ReaderDown, ReaderEvent
 from kiosk.devices.reader.roles import CardReaderHost, CardSession
@@ -42,7 +43,7 @@ from kiosk.model.clock import Clock
 from kiosk.model.errors import CardFault, CardRefused, ConfigFault, DeviceFault, KioskError, LedgerFault
 from kiosk.sale import entries
 from kiosk.sale.books import Memory, fold
-from kiosk.sale.state import Books, Outcome, Sale
+from kiosk.sale.state import Books, Key, Outcome, Sale
 
 T = TypeVar("T")
 TRIES = 2
@@ -133,6 +134,7 @@ class Counter:
         self._reader, self._heard, self._registry, self._drivers = reader, heard, registry, drivers
         self.prices, self._clock, self._terminal = prices, clock, terminal
         self._called = False  # a driver, for this order
+        self.blocked: Mapping[Key, BlockedCard] = {}  # lost and stolen cards: nothing is sold on them
 
     # -- the card ---------------------------------------------------------------------------------------------------
 
@@ -222,7 +224,12 @@ class Counter:
 
     def _refuse_unsettled(self, plan: Plan) -> None:
         key, books, command = (plan.vendor.code, plan.customer, plan.meter), self._memory.books, plan.command
-        if plan.sells and (key in books.owed or key in books.doubts or books.open is not None):
+        row = self.blocked.get(key)
+        if plan.sells and row is not None and row.stops(plan.count - 1):
+            raise CardRefused("C-118", f"this card was reported {row.why}: head office takes it off the list")
+        held = books.held.get(key)
+        settles_first = key in books.owed or key in books.doubts or (held is not None and held.count == plan.count - 1)
+        if plan.sells and (settles_first or books.open is not None):
             raise CardRefused("C-117", "this terminal still owes something; start it and let it settle that first")
         doubtful = key in books.doubts or (books.open is not None and books.open.key == key)
         if doubtful and (command in (Command.REVERSE, Command.CLEAR) or DI.AMOUNT in plan.values):

@@ -17,7 +17,6 @@ from typing import cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kiosk.app.cards import CardSlot
-from kiosk.app.lists import orders_of
 from kiosk.app.till import Till
 from kiosk.app.tokens import TokenMaker
 from kiosk.app.vendors import describe_all
@@ -37,6 +36,7 @@ from kiosk.model.errors import LedgerFault
 from kiosk.sale import events as on
 from kiosk.sale.books import Memory
 from kiosk.sale.effects import Effect
+from kiosk.sale.lists import orders_of
 from kiosk.sale.runner import Doors, Runner
 from kiosk.sale.state import Rules, State
 from kiosk.sale.view import SaleView, Screen
@@ -130,7 +130,7 @@ class Life:
         try:
             unclean = self.memory.last is not None and self.memory.last.kind != "log.opened"
             drafts = [Draft("terminal.started", None, (), {"version": "0", "unclean": unclean})]
-            if station.listed.version > self.memory.owed_version:
+            if station.listed.version > self.memory.version("owed"):
                 digest = sha256(station.listed.text().encode()).digest()
                 drafts.append(Draft("owed.installed", None, (), {"version": station.listed.version, "sha256": digest}))
             for entry in self.journal.append(drafts):

@@ -20,6 +20,7 @@ from counter_world import (
     sold,
 )
 
+from kiosk.billing.blocked import BlockedCard
 from kiosk.drivers.answer import DriverRefusal
 from kiosk.drivers.contract import DI, DriverError
 from kiosk.hq.booking import Pages
@@ -101,6 +102,18 @@ def test_a_sale_that_was_cut_off_is_settled_before_its_card_is_touched(desk):
     with pytest.raises(CardRefused) as refused:
         reverse(desk.restart())
     assert refused.value.code == "C-117" and desk.plastic.credit == 5000
+
+
+def test_nothing_is_sold_on_a_card_that_was_reported_lost_but_staff_may_work_on_it(desk):
+    desk.plastic.open()
+    desk.counter.blocked = {KEY: BlockedCard(*KEY, 0, "lost")}
+    with pytest.raises(CardRefused) as refused:
+        desk.card("purchase", fen=5000, bag="B1")
+    assert refused.value.code == "C-118" and desk.plastic.credit == 0 == desk.balance("cash:bag:B1")
+    assert not desk.card("clear").code
+    desk.plastic.open()
+    desk.counter.blocked = {}
+    assert not desk.card("purchase", fen=5000, bag="B1").code
 
 
 def test_a_card_with_a_reversal_in_doubt_is_not_cleared(desk):
