@@ -12,7 +12,7 @@ from kiosk.hq.booking import civil_day
 from kiosk.hq.carried import brought_elsewhere
 from kiosk.hq.store import Store
 from kiosk.hq.tables import Alarm, Balance, Day, Log, Parked, Redemption, VoucherEvent
-from kiosk.hq.watch import ENDING, newest_epochs
+from kiosk.hq.watch import ENDING, HOUR_MS, newest_epochs
 
 ALARMS_SHOWN = 50
 STATES = ("good", "new", "silent", "quarantined", "behind", "blocked", "retired")
@@ -70,6 +70,7 @@ class Terminal:
     claimed_size: int
     parked: int
     unbooked: int  # entries stored whose booking is still to come
+    silent_hours: int  # its own, without a word; 0: as for all
     held: Held
     sold: Sold  # in the period
 
@@ -177,6 +178,7 @@ def _terminal(row: Log, state: str, held: Held, sold: Sold, parked: int) -> Term
         claimed_size=row.claimed_size,
         parked=parked,
         unbooked=row.size - row.booked_size,
+        silent_hours=(row.silent_after_ms or 0) // HOUR_MS,
         held=held,
         sold=sold,
     )

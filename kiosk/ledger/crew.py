@@ -24,7 +24,6 @@ from kiosk.ledger.tree import Frontier
 from kiosk.model.errors import LedgerFault
 
 PART = 16 * TILE  # entries: long enough that handing them over costs nothing, short enough to show progress
-PARTS_FROM = 4  # parts: a shorter log is done before the expression of ``glance`` is ready
 CREW_FROM = 32  # parts: a shorter log is done before the workers have started
 
 Span = tuple[int, int]

@@ -29,9 +29,8 @@ class Form:
 
     kind: str
     plain: bool  # posts nothing and closes nothing
-    at: Place
-    seq: Place
-    boot: Place
+    front: tuple[Place, Place, Place]  # at, seq, boot
+    widths: int  # of these three, a digit each: what they are like, in a word
     postings: tuple[tuple[Place, Place], ...]  # an account's name, and fen
     sale: bool  # its last 16 bytes
     energy: Place | None
@@ -98,15 +97,15 @@ class _Reader:
                 self._value()
                 self._places[key] = begin, self._next
         places, raw = self._places, self._raw
+        front = places["at"], places["seq"], places["boot"]
         same, *numbers = (
             int.from_bytes(part) for part in (self._same, self._taken, self._added, self._looked_at, self._found)
         )
         form = Form(
             self._kind,
             not self._postings and self._kind not in (CLOSED, PERIOD),
-            places["at"],
-            places["seq"],
-            places["boot"],
+            front,
+            int("".join(str(end - begin) for begin, end in front)),
             tuple(self._postings),
             "sale" in places,
             self._number_at("energy"),

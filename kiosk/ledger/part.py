@@ -230,17 +230,14 @@ def _part_of(raws: Sequence[bytes], first: int) -> tuple[Part, list[bytes]]:
 
 def _places(forms: Sequence[Form], raws: Sequence[bytes]) -> tuple[Sequence[int], tuple[int, ...], Sequence[int]]:
     """at, seq and boot of entries: in one go, where they are of the same widths."""
-    if len({form.boot for form in forms}) == 1:  # then all before it is alike too
-        (at, at_end), (seq, seq_end), (boot, boot_end) = forms[0].at, forms[0].seq, forms[0].boot
-        widths = at_end - at, seq_end - seq, boot_end - boot
-        if widths[0] == 9 and widths[1] in _NUMBERS and widths[2] in _NUMBERS:
-            values = _layout(len(raws), *widths).unpack(b"".join([raw[:boot_end] for raw in raws]))
-            return values[0::3], values[1::3], values[2::3]
-    columns = [
-        [_number(raw[slice(*place)]) for raw, place in zip(raws, places, strict=True)]
-        for places in zip(*((form.at, form.seq, form.boot) for form in forms), strict=True)
-    ]
-    return columns[0], tuple(columns[1]), columns[2]
+    if len({form.widths for form in forms}) == 1:
+        (at, at_end), (seq, seq_end), (boot, end) = forms[0].front
+        layout = _layout(len(raws), at_end - at, seq_end - seq, end - boot)
+        values = layout.unpack(b"".join([raw[:end] for raw in raws]))
+        return values[0::3], values[1::3], values[2::3]
+    fronts = [[_number(raw[begin:end]) for begin, end in form.front] for form, raw in zip(forms, raws, strict=True)]
+    ats, seqs, boots = zip(*fronts, strict=True)
+    return ats, seqs, boots
 
 
 @cache

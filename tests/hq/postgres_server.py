@@ -6,16 +6,19 @@ test asks for it: what a power cut does to PostgreSQL is PostgreSQL's to prove.
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import psycopg
 
 PATIENCE_S = 60
 USER = "postgres"
+READY = b"ready to accept connections"
 LIGHT = {"fsync": "off", "full_page_writes": "off"}
-SETTINGS = {"listen_addresses": "''", "max_connections": "100", "shared_buffers": "64MB", "log_min_messages": "fatal"}
+SETTINGS = {"listen_addresses": "", "max_connections": "100", "shared_buffers": "64MB", "log_min_messages": "log"}
 
 
 def programs():
@@ -37,22 +40,34 @@ class Server:
         self._run("initdb", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", f"--username={USER}")
         self.start()
 
+    def _command(self, program, *words):
+        """As ``postgres`` where we are root; gone with us, however we end."""
+        account = (f"--reuid={USER}", f"--regid={USER}", "--clear-groups") if os.getuid() == 0 else ()
+        return ["setpriv", *account, "--pdeathsig", "QUIT", programs() / program, "-D", self.data, *words]
+
     def _run(self, program, *words):
-        command = [programs() / program, "-D", self.data, *words]
-        account = {"user": USER, "group": USER, "extra_groups": []} if os.getuid() == 0 else {}
-        with tempfile.TemporaryFile() as said:  # the server keeps it open: a pipe would never end
-            done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, stdout=said, stderr=said, **account)
-            said.seek(0)
-            assert done.returncode == 0, said.read().decode()
+        done = subprocess.run(self._command(program, *words), cwd="/", stdin=subprocess.DEVNULL, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
 
     def start(self):
         settings = self.settings | {"unix_socket_directories": self.folder}
-        words = [f"-c {name}={value}" for name, value in settings.items()]
-        self._run("pg_ctl", "start", "-w", "-t", str(PATIENCE_S), "-o", " ".join(words))
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        quiet = {"cwd": "/", "stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        self.process = subprocess.Popen(self._command("postgres", *words), **quiet)
+        said = b""
+        while READY not in said:
+            line = self.process.stderr.readline()
+            said += line
+            assert line, said.decode()
+        self.reader = threading.Thread(target=self.process.stderr.read, daemon=True)
+        self.reader.start()
 
-    def stop(self, how="fast"):
-        """``immediate`` is what a power cut leaves but for the disk's own cache: the next start recovers."""
-        self._run("pg_ctl", "stop", "-w", "-t", str(PATIENCE_S), "-m", how)
+    def stop(self, how=signal.SIGINT):
+        """SIGQUIT is what a power cut leaves but for the disk's own cache: the next start recovers."""
+        self.process.send_signal(how)
+        self.process.wait(PATIENCE_S)
+        self.reader.join()
+        self.process.stderr.close()
 
     def url(self, name):
         return f"postgresql://{USER}@/{name}?host={self.folder}"
@@ -82,5 +97,5 @@ class Server:
         return "tables"
 
     def close(self):
-        self.stop("immediate")
+        self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder)

@@ -42,7 +42,8 @@ def test_a_terminal_has_an_interval_of_its_own(hq, terminal):
     assert look(hq, 100 * HOUR) == []
     assert "Silent" not in hq.client.get("/?lang=en").text
     assert look(hq, 1) == [("silent", 0)]
-    assert ">Silent<" in hq.client.get("/?lang=en").text
+    page = hq.client.get("/?lang=en").text
+    assert ">Silent<" in page and "No contact for more than 100 hours" in page
 
 
 def test_nobody_waits_for_a_blocked_log_an_old_epoch_or_one_that_never_spoke(hq, terminal):

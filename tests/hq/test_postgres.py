@@ -1,5 +1,7 @@
 """What is PostgreSQL's alone: it forgets nothing that was answered, may go away and come back, tells no secret."""
 
+import signal
+
 import pytest
 from databases import Postgres
 from fakes import HeadOffice, Terminal
@@ -35,7 +37,7 @@ def test_what_was_answered_is_there_when_the_server_dies(office, durable, caplog
     for cut in range(5):
         answer = office.post(terminal, terminal.batch(cut * 10, cut * 10 + 10))
         assert answer.status_code == 200
-        durable.stop("immediate")
+        durable.stop(signal.SIGQUIT)
         assert office.post(terminal, terminal.batch(cut * 10 + 10, cut * 10 + 10)).status_code == 503
         assert office.client.get("/").status_code == 503
         durable.start()

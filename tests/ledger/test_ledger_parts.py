@@ -341,7 +341,7 @@ def entries(number):
 
 @given(st.integers(1, 10**6), st.data())
 @settings(max_examples=400, deadline=None)
-def test_what_is_taken_at_a_glance_decodes_to_the_same(number, data):
+def test_what_makes_a_part_decodes_to_the_same(number, data):
     raws = [encode(entry) for entry in entries(number)]
     at = data.draw(st.integers(0, len(raws) - 1))
     raw = bytearray(raws[at])
@@ -390,6 +390,48 @@ def test_postings_beyond_all_make_no_part(fen, good):
     assert part_of([raw], TILE)
     raw = raw.replace((10**12).to_bytes(8), fen.to_bytes(8)).replace((10**12 - 1).to_bytes(8), (fen - 1).to_bytes(8))
     assert bool(part_of([raw], TILE)) is good
+
+
+def test_widths_that_make_up_for_each_other_do_not_hide_another_number():
+    first = 0x1_0000
+    raws = [encode(Entry(first + at, 1 << 40, 1, "x", None, (), {})) for at in range(8)]
+    assert part_of(raws, first)
+    raws[3] = encode(Entry(0xABCD_0000_0000 + first + 3, 1 << 31, 1, "x", None, (), {}))  # at shorter, seq longer
+    assert len(raws[3]) == len(raws[2]) and part_of(raws, first) is None
+    small = [encode(Entry(at + TILE, at, at // 2, "x", None, (), {})) for at in range(300)]
+    part, _ = part_of(small, TILE)
+    assert (part.boots, part.runs[0].days) == ((0, 149), (0, 0, 0))
+
+
+@pytest.mark.parametrize("more", [(), (("voucher:d", 3),)])
+def test_accounts_in_another_order_make_no_part(more):
+    post = (("voucher:b", 5), ("voucher:c", -5 - sum(fen for _, fen in more)), *more)
+    raw = encode(Entry(TILE, 1 << 40, 1, "x", None, post, {}))
+    assert part_of([raw], TILE)
+    assert part_of([raw.replace(b"voucher:b", b"voucher:a")], TILE)
+    for other in (b"voucher:c", b"voucher:d"):  # one account twice; another order
+        wrong = raw.replace(b"voucher:b", other, 1)
+        assert part_of([wrong], TILE) is None
+        with pytest.raises(LedgerFault):
+            decode(wrong)
+
+
+@pytest.mark.parametrize(
+    ("draft", "change", "good"),
+    [
+        (closed(), {"kept": "five"}, False),
+        (closed(), {"kept": 5}, True),
+        (written(), {"energy": 2**32}, False),  # such sums are left to who clamps them
+        (written(), {"energy": 2**32 - 1}, True),
+        (written(), {"energy": -1}, True),
+    ],
+)
+def test_what_cannot_be_summed_makes_no_part(draft, change, good):
+    raw = encode(Entry(TILE, 1 << 40, 1, draft.kind, SALE, draft.post, {**draft.data, **change}))
+    found = part_of([raw], TILE)
+    assert bool(found) is good
+    if good and "energy" in change:
+        assert found[0].runs[0].ever["energy"] == max(0, change["energy"])
 
 
 def test_three_postings_are_added_up_too():

@@ -14,13 +14,13 @@ PROTOCOLS = [("ccnet", "ssp"), ("id003", "cctalk")]
 TOWNS, VISITS = 3, 40
 TOWNS_UNTIL_FOUND = 25
 OFTEN = {
-    "settle_before_recording": {"power cut at an effect"},
     "assume_it_landed": {"card torn in a write", "driver crashed"},
 }
 """Each bug shows where its own fault meets it; so that a short test meets it, too."""
 UNSEEN = {  # found by the power cuts below SQLite, which try every step; here chance would have to hit one
     "stack_before_recording",  # the acceptor repeats its credit: a power cut in between loses nothing by itself
     "write_before_recording",
+    "settle_before_recording",  # the power would have to go between two effects, and the acceptor's with it
     "print_before_recording",  # the town reads no slips
     "do_not_read_after_a_tear",  # the driver finds the same purchase on the card, mostly
     "ignore_power_up",  # the note is left to people by name, which a town allows
@@ -76,13 +76,6 @@ def test_a_planted_bug_with_vouchers_is_found(bug, monkeypatch):
         assert town < TOWNS_UNTIL_FOUND, f"{bug}: nothing was found in {TOWNS_UNTIL_FOUND} towns"
         if live(f"{bug}/{town}", plan).broken:
             return
-
-
-def test_a_purchase_that_two_kiosks_sold_is_told_by_head_office():
-    """In doubt here, bought on there: the card has one of them, and nobody but head office can know."""
-    often = frozenset({"driver crashed", "card torn in a write"})
-    told = live("pay_a_voucher_twice/2", Plan(VENDORS[:2], PROTOCOLS[0], 30, often=often))
-    assert (told.broken, told.sold_twice) == ("", 1)
 
 
 def test_a_failure_is_made_small_and_told_with_the_command_that_plays_it_again(monkeypatch, capsys):
