@@ -1,7 +1,8 @@
 """Group commit: several that wait for the disk share one commit and one signature.
 
-While one commit is under way, others can only wait; when their turn comes, whoever is first records for all. Nobody
-returns before its own entries are durable, and what is wrong with one is no other's fault.
+Whoever comes while nothing is being committed leads: it records for all that wait by then, itself among them, and hands
+the lead on to the first of those who came meanwhile. Nobody returns before its own entries are durable, and what is
+wrong with one is no other's fault.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ Commit = Callable[[list[Draft]], list[Entry]]
 class _Waiting:
     """What one caller wants recorded, and what became of it."""
 
-    __slots__ = ("drafts", "entries", "fault")
+    __slots__ = ("call", "drafts", "entries", "fault", "leads")
 
     def __init__(self, drafts: list[Draft]) -> None:
         self.drafts = drafts
         self.entries: list[Entry] | None = None
         self.fault: LedgerFault | AssertionError | None = None
+        self.leads = False
+        self.call = Lock()  # held until it is done, or may lead
+        self.call.acquire()
 
     @property
     def done(self) -> bool:
@@ -42,9 +46,10 @@ class Group:
     """Those who append to one journal."""
 
     def __init__(self, turn: AbstractContextManager[object], commit: Commit) -> None:
-        """``turn``: held while something is committed; ``commit`` is only called under it."""
+        """``turn``: held while something is committed; who appends must not hold it."""
         self._turn, self._commit = turn, commit
         self._waiting: list[_Waiting] = []
+        self._led = False
         self._listed = Lock()
 
     def append(self, drafts: list[Draft]) -> list[Entry]:
@@ -52,25 +57,34 @@ class Group:
         mine = _Waiting(drafts)
         with self._listed:
             self._waiting.append(mine)
-        with self._turn:
-            if not mine.done:
+            mine.leads = not self._led
+            self._led = True
+        try:
+            if not mine.leads:
+                mine.call.acquire()
+            if mine.leads:
                 self._commit_all()
+        finally:
+            self._leave(mine)
         if mine.fault is not None:
             raise mine.fault
         assert mine.entries is not None, "what waited was recorded, or told why not"
         return mine.entries
 
     def _commit_all(self) -> None:
-        with self._listed:
-            together, self._waiting = self._waiting, []
-        try:
-            if len(together) == 1 or not self._committed(together):
+        with self._turn:
+            with self._listed:
+                together, self._waiting = self._waiting, []
+            try:
+                if len(together) == 1 or not self._committed(together):
+                    for each in together:
+                        each.alone(self._commit)
+            finally:  # when something else broke off, nobody is left waiting for ever
                 for each in together:
-                    each.alone(self._commit)
-        finally:  # when something else broke off, nobody is left waiting for ever
-            for each in together:
-                if not each.done:
-                    each.fault = LedgerFault("L-502", "the commit that it waited for broke off; it was not recorded")
+                    if not each.done:
+                        each.fault = LedgerFault("L-502", "the commit that it waited for broke off: not recorded")
+                    if not each.leads:
+                        each.call.release()
 
     def _committed(self, together: Sequence[_Waiting]) -> bool:
         """All in one commit; False, and nothing recorded, if that cannot be."""
@@ -81,3 +95,15 @@ class Group:
         for each in together:
             each.entries, entries = entries[: len(each.drafts)], entries[len(each.drafts) :]
         return True
+
+    def _leave(self, mine: _Waiting) -> None:
+        """Takes one off the list, if it was interrupted before its turn; hands the lead on, if it has it."""
+        with self._listed:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+            if not mine.leads:
+                return
+            self._led = bool(self._waiting)
+            if self._waiting:
+                self._waiting[0].leads = True
+                self._waiting[0].call.release()

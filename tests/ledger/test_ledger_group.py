@@ -123,6 +123,66 @@ def test_nobody_is_left_waiting_when_a_commit_breaks_off():
     assert other.append(repeated(2)) == repeated(2)
 
 
+class Interrupted:
+    """A lock at which Ctrl-C comes: at once, or when it is got."""
+
+    at_once = False
+
+    def __init__(self):
+        self._lock, self._begun = threading.Lock(), False
+
+    def acquire(self):
+        if not self._begun:
+            self._begun = True
+            self._lock.acquire()
+            return
+        if not self.at_once:
+            assert self._lock.acquire(timeout=20)
+        raise KeyboardInterrupt
+
+    def release(self):
+        self._lock.release()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_one_that_is_interrupted_leaves_the_others_their_turn(monkeypatch, at_once):
+    let, asked, found = threading.Event(), threading.Event(), []
+
+    def commit(drafts):
+        asked.set()
+        assert let.wait(20)
+        return list(drafts)
+
+    group = Group(threading.RLock(), commit)
+
+    def append(count):
+        try:
+            found.append(len(group.append(repeated(count))))
+        except KeyboardInterrupt:
+            found.append("interrupted")
+
+    def come(count, waiting):
+        thread = threading.Thread(target=append, args=(count,))
+        thread.start()
+        while len(group._waiting) < waiting and "interrupted" not in found:
+            thread.join(0.001)
+        return thread
+
+    threads = [come(1, 0)]
+    assert asked.wait(20)
+    monkeypatch.setattr(Interrupted, "at_once", at_once)
+    monkeypatch.setattr("kiosk.ledger.group.Lock", Interrupted)
+    threads.append(come(2, 1))
+    monkeypatch.undo()
+    monkeypatch.setattr(Interrupted, "at_once", at_once)
+    threads.append(come(3, 1 if at_once else 2))
+    let.set()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(map(str, found)) == ["1", "3", "interrupted"]
+    assert group._waiting == [] and len(group.append(repeated(4))) == 4
+
+
 def test_no_drafts_make_no_commit(journal, signer):
     before = signer.signed
     assert journal.append([]) == [] and signer.signed == before

@@ -223,7 +223,7 @@ def pruned(path):
         signed = Checkpoint(journal.origin, 900, journal.frontier(900).root())
         note = cosign(sign_checkpoint(signer, signed), office_signer(), 5)
         journal.prune(Pruning(doomed, 768, open_cosigned(note, signer.vkey, [office_signer().vkey])))
-        journal.append(repeated(-(journal.size + 4) % TILE))
+        journal.append(repeated(TILE - (journal.size + 4) % TILE + TILE))
         journal.append(visit(123_456))  # two parts share it
         journal.append(repeated(300))
         assert len(doomed) > 500
