@@ -6,7 +6,6 @@ import hashlib
 from contextlib import closing
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from stick_medium import FOLDER, Medium
 
 from kiosk.ledger.entry import Draft
 from kiosk.ledger.export import read_entries_of, stick_folder
@@ -14,6 +13,7 @@ from kiosk.ledger.files import Below, PlainFiles
 from kiosk.ledger.journal import Journal, JournalReader
 from kiosk.ledger.keys import KeySigner
 from kiosk.ledger.note import HEAD_OFFICE, cosign, open_checkpoint
+from kiosk.simulation.medium import FOLDER, Medium
 from kiosk.sync.state import SyncStateFile, SyncStateReader
 from kiosk.sync.stick import Stick
 

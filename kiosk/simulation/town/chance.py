@@ -52,6 +52,12 @@ RATES: Mapping[str, float] = {
     "request kept and delivered late": 0.05,
     "head office down": 0.02,
     "head office restored from a backup": 0.005,
+    "no line at all": 0.15,  # of kiosks: what they have to tell travels in a pocket
+    # the stick in that pocket
+    "stick pulled": 0.2,
+    "stick full": 0.05,
+    "stick lost": 0.05,
+    "old stick brought": 0.1,
 }
 """How likely each is, whenever it could happen."""
 

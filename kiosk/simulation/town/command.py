@@ -59,6 +59,7 @@ class Told:
     lost_notes: int = 0
     vouchers: Counter[str] = field(default_factory=Counter)
     sold_twice: int = 0
+    sticks: Counter[str] = field(default_factory=Counter)
     broken: str = ""  # what did not hold
     where: str = ""
     story: tuple[str, ...] = ()
@@ -83,7 +84,7 @@ def live(seed: str, plan: Plan, *, with_story: bool = False) -> Told:
             told.story = tuple(town.chance.story or ())
         else:
             told.lives, told.sold_fen, told.lost_notes = result.lives, result.sold_fen, result.lost_notes
-            told.vouchers, told.sold_twice = result.vouchers, result.sold_twice
+            told.vouchers, told.sold_twice, told.sticks = result.vouchers, result.sold_twice, result.sticks
         finally:
             town.close()
         told.visits, told.faults = town.visits, town.chance.counts
@@ -155,6 +156,7 @@ def _many(seed: str, plan: Plan, towns: int, jobs: int) -> int:
         total.lost_notes += told.lost_notes
         total.vouchers += told.vouchers
         total.sold_twice += told.sold_twice
+        total.sticks += told.sticks
         if told.broken:
             failed.append(told)
         if time.monotonic() - shown > SHOW_S or done == towns:
@@ -195,6 +197,7 @@ def _summary(total: Told, towns: int, broken: int) -> str:
         f"{towns:,} towns, {total.visits:,} visits, {total.lives:,} processes, {total.faults.total():,} faults:\n{rows}"
         f"sold {Money(total.sold_fen)}; notes left to people by name: {total.lost_notes}\n"
         f"vouchers: {', '.join(f'{count} {what}' for what, count in total.vouchers.most_common()) or 'none'}\n"
+        f"sticks: {total.sticks['rounds']} rounds carried everything, {total.sticks['taken']} ledgers were taken\n"
         f"purchases that two kiosks sold, told to people by head office: {total.sold_twice}\n"
         f"{broken} broken\n"
     )

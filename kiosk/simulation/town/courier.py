@@ -101,10 +101,11 @@ class Road:
     def __init__(self, office: HeadOffice, origin: str, chance: Chance) -> None:
         self._office, self._origin, self._id, self._chance = office, origin, log_hash(origin), chance
         self._late: list[Batch] = []
+        self.there = not chance.happens("no line at all")
 
     def ask(self) -> Reply | None:
         """GET checkpoint."""
-        if self._chance.happens("request lost"):
+        if not self._arrives():
             return None
         return self._back(lambda: self._office.office.checkpoint(self._id))
 
@@ -112,7 +113,7 @@ class Road:
         """POST entries; perhaps twice, perhaps later, perhaps in vain."""
         batch = decode_batch(encode_batch(batch))
         chance = self._chance
-        if chance.happens("request lost"):
+        if not self._arrives():
             return None
         if chance.happens("request kept and delivered late"):
             self._late = [*self._late[-LATE_MAX:], batch]
@@ -126,9 +127,12 @@ class Road:
 
     def bring(self, cosigned_note: str) -> Reply | None:
         """POST checkpoint."""
-        if self._chance.happens("request lost"):
+        if not self._arrives():
             return None
         return self._back(lambda: self._office.office.take_floor(self._id, cosigned_note))
+
+    def _arrives(self) -> bool:
+        return self.there and not self._chance.happens("request lost")
 
     def _back(self, act: object) -> Reply | None:
         if self._chance.happens("head office down"):

@@ -198,7 +198,7 @@ class Life:
     def _open_uplink(self) -> None:
         station = self.station
         self.reader = JournalReader(station.path, connect(station.disk))
-        self.state_file = SyncStateFile(station.folder / f"{station.name}.sync", station.origin)
+        self.state_file = SyncStateFile(station.sync_file, station.origin)
         pace = Pace(
             retry_min_ms=2_000,
             retry_max_ms=60_000,
@@ -263,10 +263,10 @@ class Station:
         self, name: str, protocol: str, wares: Wares, office: HeadOffice, clock: HandClock, chance: Chance, folder: Path
     ) -> None:
         self.name, self.protocol, self.wares, self.office = name, protocol, wares, office
-        self.clock, self.chance, self.folder = clock, chance, folder
+        self.clock, self.chance = clock, chance
         self.origin = f"{DOMAIN}/kiosk/420100/{name}/1"
         self.signer = KeySigner(Ed25519PrivateKey.from_private_bytes(sha256(name.encode()).digest()), self.origin)
-        self.path = folder / f"{name}.db"
+        self.path, self.sync_file = folder / f"{name}.db", folder / f"{name}.sync"
         self.agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._number = 0
         self.machine = Validator(timings=Timings().faster(4), capacity=10_000)

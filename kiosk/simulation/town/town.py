@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kiosk.billing.book import PriceBook
@@ -24,6 +25,7 @@ from kiosk.simulation.town.chance import RATES, Chance
 from kiosk.simulation.town.courier import HeadOffice
 from kiosk.simulation.town.people import REGION, Customer, Visit, customer_of
 from kiosk.simulation.town.station import Station, Wares
+from kiosk.simulation.town.stick import Broken, Pocket
 from kiosk.simulation.town.vouchers import VoucherDesk, VoucherStory, amiss, stories
 
 CUSTOMERS_A_VENDOR = 2
@@ -32,10 +34,6 @@ PAUSE_MS = 3_000
 CALM_MS = 60_000  # in which every device comes to rest
 GOODBYE_MS = 10_000  # after a visit in which nothing goes wrong
 SYNC_MS = 300_000
-
-
-class Broken(AssertionError):
-    """Something that must hold does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,7 @@ class Result:
     lost_notes: int  # left to people by name
     vouchers: Counter[str]  # what became of them
     sold_twice: int  # counts of cards that two kiosks sold, told by head office
+    sticks: Counter[str]  # rounds that carried everything; ledgers that head office took off a stick
 
 
 class Town:
@@ -79,6 +78,7 @@ class Town:
             for name, protocol in zip(names, protocols, strict=True)
         ]
         self.desk = VoucherDesk(self.office, self.chance)
+        self.pocket = Pocket(self.office, self.chance)
         self._visits: list[tuple[int, Visit]] = []
         self.visits = 0
         self.sold_twice = 0
@@ -154,6 +154,10 @@ class Town:
         self.desk.serve(who)
         if self.chance.random.random() < 0.3 and (listed := self.desk.some_list()) is not None:
             station.bring(listed)
+        if self.chance.random.random() < (0.1 if station.road.there else 0.5):
+            station.later(0, partial(self.pocket.at_the_kiosk, station))
+        if self.chance.random.random() < 0.15:
+            self.pocket.at_head_office()
         if self.chance.random.random() < 0.05:
             self.office.back_up()
         if self.chance.happens("head office restored from a backup"):
@@ -202,6 +206,11 @@ class Town:
         end_ms = self.clock.now_ms + SYNC_MS
         while self.clock.now_ms < end_ms and not all(map(self._is_told, self.stations)):
             self._until(self.clock.now_ms + 5_000)
+            for station in self.stations:
+                if not station.road.there:
+                    station.later(0, partial(self.pocket.at_the_kiosk, station))
+                    self._until(self.clock.now_ms + 1)
+                    self.pocket.at_head_office()
 
     def _is_told(self, station: Station) -> bool:
         return station.life is not None and station.life.journal.size == self.office.size(station.origin)
@@ -244,6 +253,7 @@ class Town:
             lost,
             self._vouchers(),
             self.sold_twice,
+            Counter({"rounds": self.pocket.rounds, "taken": self.pocket.taken}),
         )
 
     def _check_station(self, station: Station, log: list[Entry]) -> int:
