@@ -232,10 +232,10 @@ def test_one_click_changes_the_language_and_the_period_and_keeps_the_other(fleet
     assert page.locator("h1").inner_text() == "总部账本", "the browser asked for Chinese"
     page.get_by_role("link", name="English").click()
     assert page.locator("h1").inner_text() == "Head office ledger"
-    assert page.locator("nav a[aria-current]").inner_text() == "7 days"
+    assert page.locator(".topics a[aria-current]").inner_text() == "last 7 days"
     page.get_by_role("link", name="31 days").click()
-    assert (page.locator("nav a[aria-current]").inner_text(), page.locator("html").get_attribute("lang")) == (
-        "31 days",
+    assert (page.locator(".topics a[aria-current]").inner_text(), page.locator("html").get_attribute("lang")) == (
+        "last 31 days",
         "en",
     )
     assert page.locator("svg rect").count() == 31

@@ -87,7 +87,7 @@ def test_more_than_a_page_says_so(hq, terminal):
     rows, count = sales(hq.store, Wish())
     assert (len(rows), count) == (SHOWN_MAX, SHOWN_MAX + 5)
     page = hq.client.get("/sales?lang=en").text
-    assert "205 sales" in page and "the newest 200 are shown" in page
+    assert "Sales: 205" in page and "the newest 200 are shown" in page
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,7 @@ def _many(seed: str, plan: Plan, towns: int, jobs: int) -> int:
         total.sticks += told.sticks
         if told.broken:
             failed.append(told)
+            sys.stderr.write(f"\ntown {told.seed}: {told.broken}\n")
         if time.monotonic() - shown > SHOW_S or done == towns:
             shown = time.monotonic()
             pace = total.visits / max(shown - begun, 0.001) * 60
