@@ -144,13 +144,16 @@ class SyncStateFile:
         return self._state
 
     def hear_stick(self) -> bool:
-        """Takes over what a stick brought since; whether there was something. Raises LedgerFault L-502."""
+        """Takes over what a stick brought since; whether there was something. Raises LedgerFault L-502.
+
+        When it was is nothing new: the clock may have been set back since, and then it would be new for ever.
+        """
         path = stick_state(self._path)
         if not path.exists():
             return False
         with closing(_connect(path, "ro")) as connection:
             heard = joined(self._state, _read(connection, self._origin))
-        if heard == self._state:
+        if replace(heard, last_contact_ms=self._state.last_contact_ms) == self._state:
             return False
         self.change(**{each.name: getattr(heard, each.name) for each in fields(heard)})
         return True

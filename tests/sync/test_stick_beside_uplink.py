@@ -88,3 +88,16 @@ def test_two_rounds_at_once_do_not_mix(bench):
         brought(bench, cosign(bench.reader.newest(), HQ, 5))
     other.close()
     assert brought(bench, cosign(bench.reader.newest(), HQ, 5)).taken.sentence == "ack-new"
+
+
+def test_a_stick_whose_round_was_later_by_the_clock_holds_up_nothing(bench):
+    """The clock was set back since: what the stick brought is known, and the uplink has other things to do."""
+    bench.settle()
+    grow(bench.journal, 5)
+    medium, later = Medium(), Clock()
+    medium.write(f"{stick_folder(ORIGIN)}/checkpoint.hq", bench.office.cosign(bench.reader.newest()).encode())
+    later.utc_ms = lambda: bench.clock.utc_ms() + 86_400_000
+    round_ = Stick(medium, bench.reader, bench.folder / "sync.db", bench.keys, later).round()
+    assert finished(round_).taken.sentence == "ack-new"
+    bench.settle()
+    assert bench.office.entries == list(bench.reader.entries(0, 6))
