@@ -5,13 +5,13 @@ PYTHON := .venv/bin/python
 run: setup            ## set everything up and run head office, kiosk and desk (SCRIPT=1: a scripted visit per vendor; VENDOR=FOLDER: one more; READER=serial; ACCEPTOR=ssp, cctalk, id003)
 	@$(PYTHON) -m kiosk demo $(if $(SCRIPT),--script) $(if $(READER),--reader $(READER)) $(if $(ACCEPTOR),--acceptor $(ACCEPTOR)) $(foreach folder,$(VENDOR),--vendor $(folder))
 
-test: setup lint      ## set everything up and pass every test
-	@$(PYTHON) -m pytest
+test: setup check     ## set everything up and pass every test
+	@$(PYTHON) -m pytest -m slow
 
 setup:                ## install what is missing: Debian packages, .venv, fonts, the sample vendors' libraries
 	@scripts/setup
 
-check: lint           ## lint, types, imports and the fast tests: under a minute
+check: lint           ## lint, types, imports and the fast tests, on two cores: some minutes
 	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile
 
 lint:
