@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kiosk.app.enrolment import Begun, Enrolment, forget
-from kiosk.app.old_ledger import OldLedger, bring_corrections, check_chip, read_old
+from kiosk.app.enrolment import Begun, Enrolment, at_rest, forget
+from kiosk.app.old_ledger import OldLedger, bring_corrections, check_chip, old_keys, read_old
 from kiosk.app.rollback import guard_of
 from kiosk.app.signing import make_terminal_key
 from kiosk.config import Config, load_config
@@ -115,7 +115,9 @@ class _Road:
             forget(self._config)
             _say(self._words, "stopped")
             return NOT_DONE
-        self._told(self._enrolment.finish(answer, self._old(answer)))
+        with at_rest(self._config):
+            begun = self._enrolment.finish(answer, self._old(answer))
+        self._told(begun)
         return DONE
 
     def _on_line(self, request: bytes) -> bytes:
@@ -154,7 +156,8 @@ class _Road:
         if path is None:
             return None
         try:
-            old = read_old(path, self._config.place, answer.prev)
+            known = old_keys(self._config, path, answer.keys)
+            old = read_old(path, self._config.place, answer.prev, known)
             check_chip(self._config, old)
         except EnrolmentRefused as why:
             if self._given.old:

@@ -13,14 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from kiosk.app.old_ledger import OldLedger
+from kiosk.app.old_ledger import OLD_KEYS, OldLedger
 from kiosk.app.rollback import guard_of, seen_by
-from kiosk.app.signing import make_terminal_key, open_key, opened_signer
+from kiosk.app.signing import make_terminal_key, open_key, opened_signer, sealing_opener
 from kiosk.config import Config
 from kiosk.ledger.brought import Brought
 from kiosk.ledger.enrolment import Answer, Code, is_proven, make_request, put, read_answer, read_request
 from kiosk.ledger.files import PlainFiles
+from kiosk.ledger.installed import newest
 from kiosk.ledger.journal import Journal
+from kiosk.ledger.keys import sync_folder
+from kiosk.ledger.lock import lock_beside
 from kiosk.ledger.note import Vkey
 from kiosk.model.clock import Clock
 from kiosk.model.errors import EnrolmentRefused, LedgerFault
@@ -30,6 +33,7 @@ ENROLLING, POINTER, LEDGER = "enrolling", "epoch", "ledger.db"
 REQUEST, ANSWER = "request", "answer"
 OFFICE_KEYS, OFFICE_SETTINGS = "hq.vkeys", "office-settings.toml"
 LIMIT = 16 << 20
+_UNDER_WAY = "an enrolment with another code is under way here; `kiosk enrol --forget` ends it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Enrolment:
         self._files = PlainFiles(self._here)
 
     def request(self) -> bytes:
-        """The request for head office, with a key that is made once; the same bytes for the same code.
+        """The request for head office, with keys that are made once; the same bytes for the same code.
 
         Raises EnrolmentRefused E-909 if another code's answer waits here; LedgerFault L-505 for the key.
         """
@@ -60,15 +64,16 @@ class Enrolment:
             if raw is not None and is_proven(raw, self._code.key):
                 return raw
             if self._files.read(ANSWER, LIMIT) is not None:
-                text = "an enrolment with another code is under way here; `kiosk enrol --forget` ends it"
-                raise EnrolmentRefused("E-909", text)
+                raise EnrolmentRefused("E-909", _UNDER_WAY)
             if raw is None:  # what a start left that was cut off is no key that anybody knows
                 shutil.rmtree(self._here, ignore_errors=True)
                 self._here.mkdir(mode=0o700, parents=True)
+                sync_folder(self._base)  # the key must not go with a power cut once its request has gone out
                 signer = make_terminal_key(self._config, self._here, self._config.origin(1))
             else:
                 signer = open_key(self._config, self._here, self._config.origin(1))
-            raw = make_request(self._code, self._config.place, signer)
+            sealing = sealing_opener(self._config).key.raw
+            raw = make_request(self._code, self._config.place, signer, sealing)
             put(self._files, REQUEST, raw)
             return raw
 
@@ -90,7 +95,9 @@ class Enrolment:
             return self._files.read(ANSWER, LIMIT)
 
     def finish(self, answer: Answer, old: OldLedger | None) -> Begun:
-        """Begins the new epoch with what is brought over. ``old``: the old ledger, read to its end.
+        """Begins the new epoch with what is brought over, and with the lists that were in force: it forgets nothing.
+
+        ``old``: the old ledger, read to its end.
 
         Raises LedgerFault L-505 (key), L-502; EnrolmentRefused E-907 if the key here is not the answer's.
         """
@@ -100,12 +107,13 @@ class Enrolment:
             raise EnrolmentRefused("E-907", "the key here is not the one that head office answers to")
         known = {old.epoch, *old.came} if old is not None else set()
         rows = [*(old.rows if old is not None else ()), *(row for row in answer.brought if row.epoch not in known)]
+        lists = newest(old.lists if old is not None else (), answer.lists)
         for part in self._here.glob(f"{LEDGER}*"):
             part.unlink()
         epoch = origin.rpartition("/")[2]
         why = "first enrolment" if epoch == "1" else "a new epoch"
         with Journal.create(self._here / LEDGER, signer, origin, answer.prev, why, self._clock) as journal:
-            journal.append(row.draft() for row in rows)
+            journal.append([*(row.draft() for row in rows), *(listed.draft() for listed in lists)])
         with _disk():
             self._lay_out(answer)
             self._here.rename(self._base / f"epoch-{epoch}")
@@ -122,25 +130,40 @@ class Enrolment:
                 guard.check(journal)
 
     def left_off(self) -> Vkey | None:
-        """Ends what a power cut left between the two last steps: the epoch is whole, and only not in force yet."""
+        """The epoch that this code has begun here and that is in force: there is nothing left to do.
+
+        One that a power cut kept from being put in force is begun anew: the old ledger may have gone on since.
+        An older one than that in force stays what it is, whoever types its code again. Raises EnrolmentRefused E-909.
+        """
         with _disk():
             for folder in sorted(self._base.glob("epoch-*")):
-                files = PlainFiles(folder)
-                request, raw = files.read(REQUEST, LIMIT), files.read(ANSWER, LIMIT)
-                if request is None or raw is None or read_request(request).number != self._code.number:
+                answer = self._answer_in(PlainFiles(folder))
+                if answer is None:
                     continue
-                try:
-                    answer = read_answer(raw, request, self._code)
-                except EnrolmentRefused:
-                    continue  # of another code that had this number
-                if folder != self._config.home:
-                    put(PlainFiles(self._base), POINTER, f"{answer.vkey.name.rpartition('/')[2]}\n".encode())
-                return answer.vkey
+                if folder == self._config.home:
+                    return answer.vkey
+                if _epoch_of(folder.name) > _epoch_of(self._config.home.name):
+                    if self._here.exists():
+                        raise EnrolmentRefused("E-909", _UNDER_WAY)
+                    folder.rename(self._here)
+                    sync_folder(self._base)
+                    return None
         return None
+
+    def _answer_in(self, files: PlainFiles) -> Answer | None:
+        """The answer that lies in an epoch's folder, if it was given to this code."""
+        request, raw = files.read(REQUEST, LIMIT), files.read(ANSWER, LIMIT)
+        if request is None or raw is None or read_request(request).number != self._code.number:
+            return None
+        try:
+            return read_answer(raw, request, self._code)
+        except EnrolmentRefused:
+            return None  # of another code that had this number
 
     def _lay_out(self, answer: Answer) -> None:
         """What head office gave beside the keys. The TUF root is taken once: later ones come by TUF itself."""
         put(self._files, OFFICE_KEYS, "".join(f"{vkey}\n" for vkey in answer.office).encode())
+        put(self._files, OLD_KEYS, "".join(f"{vkey}\n" for vkey in answer.keys).encode())
         if answer.settings:
             put(self._files, OFFICE_SETTINGS, answer.settings)
         base = PlainFiles(self._base)
@@ -163,6 +186,29 @@ def forget(config: Config) -> None:
     """Forgets an enrolment that was begun; its code stays used. Raises LedgerFault L-502."""
     with _disk():
         PlainFiles(config.terminal.folder).remove(ENROLLING)
+
+
+@contextmanager
+def at_rest(config: Config) -> Iterator[None]:
+    """Keeps everybody from the ledger in force, if there is one. Raises LedgerFault L-506 while the kiosk runs.
+
+    What it sold between the reading of its ledger and the new epoch would be known to one of the two only.
+    """
+    if not config.journal.exists():
+        yield
+        return
+    try:
+        lock = lock_beside(config.journal)
+    except LedgerFault as fault:
+        raise LedgerFault(fault.code, f"{fault.args[0]}: stop the kiosk first 请先停止售电程序") from fault
+    with lock:
+        yield
+
+
+def _epoch_of(folder: str) -> int:
+    """The number in the name of an epoch's folder; 0 for the terminal's own, which comes before them all."""
+    word, _, number = folder.rpartition("-")
+    return int(number) if word == POINTER and number.isascii() and number.isdigit() else 0
 
 
 @contextmanager

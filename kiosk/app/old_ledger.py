@@ -1,12 +1,14 @@
 """An old epoch's ledger, read to its end for what it leaves: verified first, and only believed if it is whole.
 
-Whole means: it verifies under the key that its first entry names, and holds everything that head office cosigned of it;
-a chip that counts must agree with it, too. A disk image that was put back is not whole and is left out: then head
-office's books are used, which bind each debt to its card's count.
+Whole means: it verifies under the key that its first entry names, which head office or this machine knows; it holds
+everything that head office cosigned of it; a chip that counts agrees with it. A disk image that was put back is not
+whole and is left out: then head office's books are used, which bind each debt to its card's count.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from kiosk.ledger.brought import Brought, corrections
 from kiosk.ledger.carry import Carry
 from kiosk.ledger.entry import decode
 from kiosk.ledger.hardware.chip import Chip
+from kiosk.ledger.installed import InForce, Listed
 from kiosk.ledger.journal import Journal, JournalReader
 from kiosk.ledger.kinds import OPENED
 from kiosk.ledger.note import Checkpoint, Vkey, parse_cosigned_note
@@ -24,6 +27,8 @@ from kiosk.ledger.tree import Frontier
 from kiosk.ledger.verify import finish, verify_journal
 from kiosk.model.clock import Clock
 from kiosk.model.errors import EnrolmentRefused, LedgerFault
+
+OLD_KEYS = "old.vkeys"  # beside a ledger: the keys of the epochs before it, as head office named them
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +40,20 @@ class OldLedger:
     rows: tuple[Brought, ...]
     came: frozenset[int]
     counter: int | None  # the last value the chip was raised to, as it says
+    lists: tuple[Listed, ...]  # in force at its end
 
 
-def read_old(path: Path, place: str, cosigned: str) -> OldLedger:
+def read_old(path: Path, place: str, cosigned: str, known: Collection[Vkey] | None) -> OldLedger:
     """Reads and verifies an old ledger. ``cosigned``: head office's last cosigned note of this terminal, or "".
 
+    ``known``: keys of old epochs, by head office's word or this machine's own; None: the ledger's is taken for one.
     Raises EnrolmentRefused E-910: it cannot be read, does not verify, lacks what head office has, is another's.
     """
     try:
         with JournalReader(path) as log:
+            if known is not None and log.vkey not in known:
+                text = f"nobody knows the key of {log.vkey.name} that signed it; `kiosk hq enrol` there takes it"
+                raise EnrolmentRefused("E-910", f"{path}: {text}")
             return _read(log, place, cosigned)
     except LedgerFault as fault:
         raise EnrolmentRefused("E-910", f"{path}: {fault.args[0]}") from fault
@@ -58,15 +68,17 @@ def _read(log: JournalReader, place: str, cosigned: str) -> OldLedger:
         raise EnrolmentRefused("E-910", f"it does not verify: {report.problems[0]}")
     if cosigned:
         _holds(log, report.size, parse_cosigned_note(cosigned)[0])
-    carry, counter = Carry(), None
+    carry, in_force, counter = Carry(), InForce(), None
     for _, raw, _ in log.kept_rows(0, report.size):
         if not raw:
             continue  # deleted: nothing rests on it any more
         entry = decode(raw)
         carry.take(entry)
+        in_force.take(entry)
         counter = entry.data["counter"] if entry.kind == RAISED else counter
     rows = carry.rows(epoch, sure=True, balances=report.accounts if report.deleted else None)
-    return OldLedger(vkey, epoch, tuple(rows), frozenset(row.epoch for row in carry.came), counter)
+    came = frozenset(row.epoch for row in carry.came)
+    return OldLedger(vkey, epoch, tuple(rows), came, counter, in_force.lists)
 
 
 def _holds(log: JournalReader, size: int, mark: Checkpoint) -> None:
@@ -101,13 +113,35 @@ def bring_corrections(config: Config, path: Path, clock: Clock) -> list[Brought]
         if guard is not None:
             guard.check(journal)
         prev = opened[0].data["prev"]
-        old = read_old(path, config.place, prev)
+        old = read_old(path, config.place, prev, _known(config))
         if old.epoch >= _epoch(ledger_origin(config)):
             raise EnrolmentRefused("E-910", f"{path} is this ledger itself, or a newer one")
         came = [row for row in carry.came if row.epoch == old.epoch]
         rows = corrections(old.rows, came, carry.held)
         journal.append(row.draft() for row in rows)
         return rows
+
+
+def old_keys(config: Config, path: Path, told: Collection[Vkey]) -> set[Vkey]:
+    """Whose ledgers may be read for a new epoch: head office's list, and for the ledger in force this machine's key."""
+    known = set(told)
+    if path == config.journal:
+        with suppress(LedgerFault):  # its key is gone: then head office must know it
+            known.add(opened_signer(config).vkey)
+    return known
+
+
+def _known(config: Config) -> set[Vkey]:
+    """Keys that head office named: at the enrolment, or in the list that it sends down. Raises LedgerFault L-505."""
+    known: set[Vkey] = set()
+    for path in (config.home / OLD_KEYS, config.vkeys):
+        try:
+            known |= {Vkey.parse(line) for line in path.read_text(encoding="ascii").splitlines()}
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, LedgerFault) as error:
+            raise LedgerFault("L-505", f"{path} cannot be read: {error}") from error
+    return known
 
 
 def _epoch(origin: str) -> int:

@@ -12,6 +12,7 @@ from kiosk.ledger.hardware.token import ID_BYTES, TokenPlace, TokenSigner, make_
 from kiosk.ledger.journal import JournalReader
 from kiosk.ledger.keys import load_key, make_key, sync_folder
 from kiosk.ledger.note import Signer
+from kiosk.ledger.sealing import Opener, load_sealing_key, make_sealing_key
 from kiosk.model.errors import LedgerFault
 
 KEY, TOKEN_ID, SEALED = "signing-key.pem", "signing-key.token", "signing-key.sealed"
@@ -69,6 +70,18 @@ def open_key(config: Config, folder: Path, name: str) -> Signer:
             return load_key(folder / KEY, config.keys.passphrase_file, name, more=secret.hex().encode())
         case _:
             return load_key(folder / KEY, config.keys.passphrase_file, name)
+
+
+def sealing_opener(config: Config) -> Opener:
+    """What opens secrets sealed to this terminal; its key is made, once, if it is not there. Raises LedgerFault L-505.
+
+    It belongs to the machine and not to an epoch: what is sealed to it stays readable when the next one begins here.
+    """
+    path, passphrase = config.sealing_key, config.keys.passphrase_file
+    name = f"{config.terminal.region}/{config.terminal.id}"
+    if not path.exists():
+        make_sealing_key(path, passphrase, name)
+    return load_sealing_key(path, passphrase, name)
 
 
 def _token(config: Config) -> TokenPlace:

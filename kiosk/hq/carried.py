@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
 from peewee import Database
 
 from kiosk.hq.store import Store
-from kiosk.hq.tables import Balance, Log, StoredEntry
+from kiosk.hq.tables import Balance, Log, Settlement, StoredEntry
 from kiosk.hq.tables import Carried as CarriedRow
-from kiosk.ledger.brought import Brought
+from kiosk.ledger.brought import Brought, Key
 from kiosk.ledger.carry import Carry
 from kiosk.ledger.entry import Entry, decode
+from kiosk.ledger.installed import InForce, Listed, newest
 from kiosk.ledger.kinds import shaped
 from kiosk.model.errors import LedgerFault
 
@@ -41,21 +43,52 @@ def epochs(store: Store, place: str) -> list[Log]:
     return sorted(logs, key=lambda log: epoch_of(log.origin), reverse=True)
 
 
-def balances_of(store: Store, place: str) -> list[Brought]:
-    """What the next epoch of a terminal is to bring over: of each old one what no later one has brought.
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What old epochs leave to the next one. ``lists``: that were in force, of each the highest version."""
+
+    rows: tuple[Brought, ...] = ()
+    lists: tuple[Listed, ...] = ()
+
+
+def left_to_next(store: Store, place: str) -> Left:
+    """What the next epoch of a terminal is to bring over: of each old one what no later one has brought, and no person
+    has closed.
 
     All of it is bound to what cards showed then: head office does not know how an old ledger ends.
     """
     rows: list[Brought] = []
+    lists: tuple[Listed, ...] = ()
     came: set[int] = set()
+    closed = closed_in(store, place)
     for log in epochs(store, place):
-        carry = Carry()
+        carry, in_force = Carry(), InForce()
         for entry in entries_of(store, log):
-            carry.take(entry)
+            with suppress(LedgerFault):  # parked, and told elsewhere
+                carry.take(entry)
+            in_force.take(entry)
         if epoch_of(log.origin) not in came:
-            rows += carry.rows(epoch_of(log.origin), sure=False)
+            left = carry.rows(epoch_of(log.origin), sure=False)
+            rows += [row for row in left if row.bound is None or closing_of(row) not in closed]
         came |= {row.epoch for row in carry.came}
-    return rows
+        lists = newest(lists, in_force.lists)
+    return Left(tuple(rows), lists)
+
+
+Closing = tuple[Key, int, int]  # whose, the count it was bound to, fen above 0
+
+
+def closing_of(row: Brought) -> Closing:
+    """What a closing names, whichever epoch's entry it is that holds the debt by now."""
+    return row.key, row.bound or 0, -row.fen
+
+
+def closed_in(store: Store, place: str) -> dict[Closing, Settlement]:
+    """The debts of a terminal that people closed."""
+    logs = [log.id for log in epochs(store, place)]
+    with store.session() as database:
+        rows = list(Settlement.select().where(Settlement.log.in_(logs)).execute(database))
+    return {((row.vendor, row.customer, row.meter), row.bound, row.fen): row for row in rows}
 
 
 def entries_of(store: Store, log: Log) -> Iterator[Entry]:
@@ -75,14 +108,23 @@ def entries_of(store: Store, log: Log) -> Iterator[Entry]:
 
 
 def brought_elsewhere(database: Database) -> dict[int, dict[str, int]]:
-    """Log id → account → fen that a later epoch of the same terminal has brought over, debit positive."""
+    """Log id → account → fen that a later epoch of the same terminal has brought over, debit positive; and debts that
+    people closed, where they stand now.
+    """
     logs = {row.origin: row.id for row in Log.select(Log.id, Log.origin).execute(database)}
     origins = {number: origin for origin, number in logs.items()}
     taken: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    went: dict[tuple[int, str, int], int] = {}  # (log, account, fen) → the log that brought it over
     for row in CarriedRow.select().execute(database):
         old = logs.get(f"{place_of(origins[row.log_id])}/{row.epoch}")
         if old is not None:
             taken[old][row.account] = taken[old].get(row.account, 0) + row.fen
+            went[old, row.account, row.fen] = row.log_id
+    for row in Settlement.select().order_by(Settlement.log, Settlement.seq).execute(database):
+        here, account = row.log_id, f"owed:{row.vendor}:{row.customer}"
+        while (there := went.pop((here, account, -row.fen), None)) is not None:  # its old disk was read after all
+            here = there
+        taken[here][account] = taken[here].get(account, 0) - row.fen
     return dict(taken)
 
 

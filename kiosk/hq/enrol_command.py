@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from kiosk.hq.carried import left_of
+from kiosk.billing.settings import parse_settings
+from kiosk.hq.carried import epochs, left_of, place_of
 from kiosk.hq.enrol import change, enrol, known
 from kiosk.hq.folder import Run, opened_store
 from kiosk.hq.invite import HOUR_MS, HOURS, answer_to, ask, asked, confirm, invite, refuse, tidy
@@ -102,6 +103,9 @@ def _by_vkey(args: argparse.Namespace) -> int:
 def _new(args: argparse.Namespace) -> int:
     if not args.region or not args.terminal or not 1 <= args.hours <= 24 * 366:
         raise ConfigFault("F-701", "enrol new: give --region and --terminal, as in its kiosk.toml, and hours above 0")
+    settings = gifts_of(args.data).settings
+    if settings:  # a mistake in them is told here, not at a terminal in a cellar
+        parse_settings(settings.decode("utf-8", "replace"), needs_version=False)
     store = opened_store(args)
     domain = read_vkey(args.data).name.partition("/")[0]
     place = f"{domain}/kiosk/{args.region}/{args.terminal}"
@@ -166,7 +170,16 @@ def _confirm(args: argparse.Namespace) -> int:
         shown = sys.stdin.readline().strip()
     vkey = confirm(store, args.subject, shown, _operator(args), SystemClock().utc_ms())
     _say(f"enrolled 已登记  {vkey}")
+    if _has_another_sealing_key(store, vkey.name):
+        _say("its sealing key is new: seal its secrets again, with a higher version")
+        _say("密封公钥已更换，请以更高版本重新密封该终端的密码")
     return 0
+
+
+def _has_another_sealing_key(store: Store, origin: str) -> bool:
+    """Whether secrets sealed for the epoch before cannot be opened any more: its disk is gone."""
+    now, *before = [log.sealing for log in epochs(store, place_of(origin)) if log.sealing] or [""]
+    return bool(before) and before[0] != now
 
 
 def _refuse(args: argparse.Namespace) -> int:

@@ -17,10 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from kiosk.hq.carried import balances_of, epoch_of, epochs
+from kiosk.hq.carried import Left, epoch_of, epochs, left_to_next, place_of
 from kiosk.hq.store import Store, log_hash
 from kiosk.hq.tables import Invitation, Log
-from kiosk.ledger.brought import Brought
 from kiosk.ledger.enrolment import (
     Answer,
     Request,
@@ -36,7 +35,8 @@ from kiosk.ledger.enrolment import (
     same_fingerprint,
 )
 from kiosk.ledger.note import Vkey
-from kiosk.model.errors import EnrolmentRefused, LedgerFault
+from kiosk.ledger.sealing import SealingKey
+from kiosk.model.errors import ConfigFault, EnrolmentRefused, LedgerFault
 
 STATES = ("open", "asked", "enrolled", "refused", "withdrawn", "dead")
 TRIES_MAX = 5
@@ -95,20 +95,21 @@ def invite(store: Store, place: str, now_ms: int, hours: int = HOURS) -> str:
 def ask(store: Store, office: tuple[Vkey, ...], raw: bytes, now_ms: int, gifts: Gifts) -> bytes:
     """The answer to a request. Raises EnrolmentRefused E-902 to E-906, E-909; a wrong try is counted."""
     request = read_request(raw)
-    brought = _balances(store, request, raw)
+    left = _left(store, request, raw)
     with _row(store, request.number) as row:
         state = "withdrawn" if row.state == "open" and now_ms >= row.expires_ms else row.state
         if state == "dead" or row.tries >= TRIES_MAX:
             raise EnrolmentRefused("E-905", "this code is dead: it was tried wrongly too often")
         if not is_proven(raw, bytes(row.key)):
-            _change(store, row, tries=row.tries + 1, state="dead" if row.tries + 1 >= TRIES_MAX else row.state)
+            if row.state == "open":  # a used one tells nobody anything, and its terminal waits for a person
+                _change(store, row, tries=row.tries + 1, state="dead" if row.tries + 1 >= TRIES_MAX else "open")
             raise EnrolmentRefused("E-906", "the request was not made with this code")
         if state == "withdrawn":
             raise EnrolmentRefused("E-904", "this code has expired, or a newer one was given out")
         if request.place != row.place:
             raise EnrolmentRefused("E-902", f"this code is not for {request.place}")
         if state == "open":
-            vkey, answer = _answer(store, office, raw, request, bytes(row.key), gifts, brought)
+            vkey, answer = _answer(store, office, raw, request, bytes(row.key), gifts, left)
             _change(store, row, state="asked", request=raw, answer=answer, vkey=str(vkey))
             return answer
         if bytes(row.request) != raw or state == "refused":
@@ -122,22 +123,50 @@ def confirm(store: Store, number: str, shown: str, operator: str, now_ms: int) -
     Raises EnrolmentRefused E-908 (and the code is refused), E-909 if nobody waits under this number.
     """
     with _row(store, number) as row:
-        if row.state == "enrolled":
-            return Vkey.parse(row.vkey)
-        if row.state != "asked":
-            raise EnrolmentRefused("E-909", f"no terminal waits under {number}; `kiosk hq enrol list` shows who does")
-        if not same_fingerprint(shown, fingerprint(bytes(row.request), bytes(row.answer))):
-            _change(store, row, state="refused", operator=operator)
-            raise EnrolmentRefused("E-908", "the terminal shows another fingerprint: somebody stands in between")
-        vkey = Vkey.parse(row.vkey)
-        _change(store, row, state="enrolled", operator=operator)
-        if Log.select().where(Log.origin == vkey.name).first(store.database) is None:
-            Log.insert(hash=log_hash(vkey.name), origin=vkey.name, vkey=str(vkey), enrolled_ms=now_ms).execute(
-                store.database
-            )
-        older = Log.origin.startswith(row.place + "/") & (Log.origin != vkey.name) & (Log.retired_ms == 0)
-        Log.update(retired_ms=now_ms).where(older).execute(store.database)
-        return vkey
+        vkey = _confirmed(store, row, shown, operator, now_ms)
+    # Each in a turn of its own: who books an old log holds its row, and may be waiting for the lock we just had.
+    for log in epochs(store, place_of(vkey.name)):
+        if epoch_of(log.origin) < epoch_of(vkey.name) and not log.retired_ms:
+            with store.turn(log.hash) as turn:
+                assert turn is not None, "a log is never deleted"
+                turn.set(retired_ms=now_ms)
+    return vkey
+
+
+def _confirmed(store: Store, row: Any, shown: str, operator: str, now_ms: int) -> Vkey:
+    if row.state == "enrolled":
+        return Vkey.parse(row.vkey)
+    if row.state != "asked":
+        text = f"no terminal waits under {row.number}; `kiosk hq enrol list` shows who does"
+        raise EnrolmentRefused("E-909", text)
+    if not same_fingerprint(shown, fingerprint(bytes(row.request), bytes(row.answer))):
+        _change(store, row, state="refused", operator=operator)
+        raise EnrolmentRefused("E-908", "the terminal shows another fingerprint: somebody stands in between")
+    vkey = Vkey.parse(row.vkey)
+    _change(store, row, state="enrolled", operator=operator)
+    if Log.select().where(Log.origin == vkey.name).first(store.database) is None:
+        sealing = str(SealingKey(terminal_of(row.place), read_request(bytes(row.request)).sealing))
+        new = {"hash": log_hash(vkey.name), "origin": vkey.name, "vkey": str(vkey), "enrolled_ms": now_ms}
+        Log.insert({**new, "sealing": sealing}).execute(store.database)
+    return vkey
+
+
+def terminal_of(place: str) -> str:
+    """REGION/TERMINAL, as what is sent down names it."""
+    return "/".join(place.split("/")[2:4])
+
+
+def sealing_key(store: Store, terminal: str) -> str:
+    """The line of the key to which secrets of a terminal (REGION/TERMINAL) are sealed: its newest epoch's.
+
+    Raises ConfigFault F-715 where its enrolment brought none.
+    """
+    places = {place_of(log.origin) for log in store.logs() if terminal_of(log.origin) == terminal}
+    for log in (each for place in sorted(places) for each in epochs(store, place)):
+        if log.sealing:
+            return str(log.sealing)
+    text = f"no sealing key of {terminal} is known here: give the one that lies in its folder, with --key"
+    raise ConfigFault("F-715", text)
 
 
 def refuse(store: Store, number: str, operator: str) -> None:
@@ -203,12 +232,12 @@ def _change(store: Store, row: Any, **fields: Any) -> None:
     Invitation.update(**fields).where(Invitation.number == row.number).execute(store.database)
 
 
-def _balances(store: Store, request: Request, raw: bytes) -> tuple[Brought, ...]:
+def _left(store: Store, request: Request, raw: bytes) -> Left:
     """Before the transaction, for reading old ledgers takes its time; and only for who knows the code."""
     with store.session() as database:
         row = Invitation.select().where(Invitation.number == request.number).first(database)
     fresh = row is not None and row.state == "open" and row.place == request.place and is_proven(raw, bytes(row.key))
-    return tuple(balances_of(store, request.place)) if fresh else ()
+    return left_to_next(store, request.place) if fresh else Left()
 
 
 def _answer(
@@ -218,16 +247,17 @@ def _answer(
     request: Request,
     key: bytes,
     gifts: Gifts,
-    brought: tuple[Brought, ...],
+    left: Left,
 ) -> tuple[Vkey, bytes]:
     """The next epoch's number was never given out before: a terminal may have opened one that nobody confirmed."""
     logs = epochs(store, request.place)
-    given = [Vkey.parse(each.vkey) for each in asked(store, all_=True) if each.place == request.place and each.vkey]
+    before = Invitation.select(Invitation.vkey).where((Invitation.place == request.place) & (Invitation.vkey != ""))
+    given = [Vkey.parse(vkey) for (vkey,) in before.tuples().execute(store.database)]
     numbers = [epoch_of(log.origin) for log in logs] + [epoch_of(vkey.name) for vkey in given]
     vkey = named(request.place, max(numbers, default=0) + 1, request.key)
     if any(Vkey.parse(log.vkey).key == request.key for log in logs):
         raise LedgerFault("L-505", f"this key of {request.place} is enrolled already; an epoch needs a new one")
     prev = next((log.cosigned_note for log in logs if log.cosigned_note), "")
     old = tuple(Vkey.parse(log.vkey) for log in logs)
-    answer = Answer(vkey, office, old, prev, brought, gifts.settings, gifts.root)
+    answer = Answer(vkey, office, old, prev, left.rows, gifts.settings, gifts.root, left.lists)
     return vkey, make_answer(answer, raw, key)

@@ -6,11 +6,10 @@ only on request: a head office that quietly made itself another key would be a s
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
-from kiosk.ledger.keys import KeySigner, load_key, make_key
+from kiosk.ledger.keys import KeySigner, load_key, make_key, write_new
 from kiosk.ledger.note import HEAD_OFFICE, Vkey, is_head_office
 from kiosk.model.errors import LedgerFault
 
@@ -22,25 +21,31 @@ def create_signer(folder: Path, domain: str, number: int) -> KeySigner:
     name = f"{domain}/ledger-hq/{number}"
     if not is_head_office(name):
         raise LedgerFault("L-505", f"{name} cannot name a key: a domain is like power.example, a number 1 or more")
-    if (folder / KEY).exists():
+    if (folder / KEY).exists() and (folder / VKEY).exists():
         hint = "`kiosk hq vkey` prints it; a further key needs a folder of its own, with --db naming the same database"
         raise LedgerFault("L-505", f"{folder} holds head office's key already: {hint}")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         passphrase = folder / PASSPHRASE
-        if not passphrase.exists():
-            handle = os.open(passphrase, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_urlsafe(32) + "\n")
-                file.flush()
-                os.fsync(file.fileno())  # without it the key is worth nothing
-        signer = make_key(folder / KEY, passphrase, name, HEAD_OFFICE)
-        (folder / VKEY).write_text(f"{signer.vkey}\n", encoding="ascii")
+        if not (folder / KEY).exists() and _is_lacking(passphrase):
+            passphrase.unlink(missing_ok=True)
+            write_new(passphrase, f"{secrets.token_urlsafe(32)}\n".encode())  # without it the key is worth nothing
+        # A key without its public half is that of a start that was cut off: nobody has heard of it.
+        made = load_key if (folder / KEY).exists() else make_key
+        signer = made(folder / KEY, passphrase, name, HEAD_OFFICE)
+        (folder / VKEY).unlink(missing_ok=True)
+        write_new(folder / VKEY, f"{signer.vkey}\n".encode())
+        (folder / VKEY).chmod(0o644)
     except LedgerFault as fault:
         raise LedgerFault("L-505", f"{folder}: {fault.args[0]}") from fault
     except OSError as error:
         raise LedgerFault("L-505", f"the key cannot be written: {error}") from error
     return signer
+
+
+def _is_lacking(passphrase: Path) -> bool:
+    """There is none, or an empty file that a start left which was cut off."""
+    return not passphrase.is_symlink() and (not passphrase.exists() or passphrase.stat().st_size == 0)
 
 
 def read_vkey(folder: Path) -> Vkey:

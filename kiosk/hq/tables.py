@@ -43,6 +43,7 @@ class Log(Model):
     behind_ms = BigIntegerField(default=0)  # since then it has signed more than is here, and brought nothing; 0: no
     silent_after_ms = BigIntegerField(null=True)  # its own contact interval, where it is not the office's
     retired_ms = BigIntegerField(default=0)  # a person, or a newer epoch, ended it; what it still sends is taken. 0: no
+    sealing = TextField(default="")  # the key to which its terminal's secrets are sealed, as a line; "": not known here
 
     class Meta:
         table_name = "logs"
@@ -324,6 +325,28 @@ class Redemption(Model):
         table_name = "redemptions"
 
 
+class Settlement(Model):
+    """A debt of an old epoch that a later one holds, and that a person closed. Not a projection: people made it.
+
+    ``seq``: of the ``balance.brought`` entry that holds it.
+    """
+
+    log = ForeignKeyField(Log, index=False)
+    seq = BigIntegerField()
+    vendor = CharField(64)
+    customer = CharField(64, index=True)
+    meter = CharField(64)
+    bound = BigIntegerField()  # the card's count at which it would have been paid
+    fen = BigIntegerField()  # above 0
+    at_ms = BigIntegerField()
+    operator = CharField(64)
+    reason = TextField()
+
+    class Meta:
+        table_name = "settlements"
+        primary_key = CompositeKey("log", "seq")
+
+
 class Published(Model):
     """The last version of a list that head office gave out; terminals refuse an older one."""
 
@@ -355,6 +378,7 @@ TABLES: tuple[type[Model], ...] = (
     Alarm,
     OwnKey,
     Redemption,
+    Settlement,
     Published,
     Invitation,
     *PROJECTIONS,

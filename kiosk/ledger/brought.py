@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from kiosk.ledger.entry import Draft, Postings
 from kiosk.ledger.kinds import BROUGHT
+from kiosk.model.errors import LedgerFault
 
 Key = tuple[str, str, str]  # vendor, customer, meter
 Place = tuple[str, Key]  # account, and whose
@@ -92,20 +93,25 @@ class Brought:
 
 
 def brought_by(fact: Fact) -> Brought:
-    """The balance that a ``balance.brought`` entry brings."""
+    """The balance that a ``balance.brought`` entry brings. Raises LedgerFault L-501 for what is none."""
     accounts = [(account, fen) for account, fen in fact.post if not account.startswith("carried:")]
     data = fact.data
-    if accounts:
-        return _row(data, *accounts[0])
-    return _row(data, f"owed:{data.get('vendor', '')}:{data.get('customer', '')}", 0)
+    account, fen = accounts[0] if accounts else (f"owed:{data.get('vendor', '')}:{data.get('customer', '')}", 0)
+    try:
+        return _row(data, account, fen)
+    except ValueError as error:
+        raise LedgerFault("L-501", str(error)) from error
 
 
 def _row(data: Mapping[str, Any], account: str, fen: int) -> Brought:
-    texts = [data.get(name, "") for name in ("vendor", "customer", "meter", "region")]
-    doubt = Doubt(data["by"], data["intended"], data.get("voucher", "")) if "intended" in data else None
+    texts = [data.get(name, "") for name in ("vendor", "customer", "meter", "region", "voucher")]
+    sale = data.get("by", b"")
+    doubt = Doubt(sale, data["intended"], texts[4]) if "intended" in data else None
     numbers = [data.get("from"), *(data.get(name, 0) for name in ("energy", "count", "intended", "made"))]
     if any(type(text) is not str for text in texts) or any(type(number) is not int for number in numbers):
         raise ValueError("a balance is brought in another form")
+    if ("by" in data) is not ("intended" in data) or type(sale) is not bytes:
+        raise ValueError("a balance is brought in doubt, and does not say of which write")
     key = (texts[0], texts[1], texts[2])
     return Brought(data["from"], account, fen, key, texts[3], numbers[1], data.get("count"), doubt, numbers[4])
 

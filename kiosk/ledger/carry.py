@@ -74,6 +74,19 @@ class Carry:
         """Whose brought debts still wait for the count they are bound to."""
         return frozenset(self._held)
 
+    @property
+    def held_rows(self) -> Mapping[Key, Brought]:
+        """Those debts."""
+        return dict(self._held)
+
+    def last_count(self, key: Key) -> int:
+        """The highest purchase count that this ledger saw on the card; 0 if it saw none."""
+        return self._counts.get(key, 0)
+
+    def is_keypad(self, key: Key) -> bool:
+        """Whether it is a meter without a card."""
+        return key in self._keypads
+
     def take(self, fact: Fact) -> None:
         """One more entry."""
         for account, fen in fact.post:
@@ -126,7 +139,7 @@ class Carry:
             rows.append(replace(rest, fen=-fen, centi_kwh=centi_kwh, doubt=doubt))
             rest = replace(rest, fen=fen - owed.fen, centi_kwh=max(0, owed.centi_kwh - centi_kwh))
         if rest.fen and (sure or key not in self._keypads):
-            before = self._doubts[key][0].count - 1 if key in self._doubts else self._counts.get(key, 0)
+            before = max(0, self._doubts[key][0].count - 1) if key in self._doubts else self._counts.get(key, 0)
             rows.append(rest if sure else replace(rest, bound=before))
         if key in self._held:
             rows.append(replace(self._held[key], epoch=epoch))

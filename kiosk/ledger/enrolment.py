@@ -3,8 +3,8 @@
 ::
 
     head office                               terminal
-    code, by phone or on paper ─────────────► the key is made here
-            ◄──────────────────── request     its public half; signed by it; MAC by a key derived from the code
+    code, by phone or on paper ─────────────► the keys are made here: one signs, one opens what is sealed to it
+            ◄──────────────────── request     their public halves; signed; MAC by a key derived from the code
     answer, MAC by the same key ────────────► origin, head office's keys, old keys, balances, settings, TUF root
     fingerprint of both ═══ a person ═══════► the same fingerprint; only then is the log enrolled
 
@@ -29,7 +29,9 @@ import cbor2
 
 from kiosk.ledger.brought import Brought
 from kiosk.ledger.files import Files
+from kiosk.ledger.installed import Listed
 from kiosk.ledger.note import TERMINAL, Signer, Vkey, parse_cosigned_note
+from kiosk.ledger.sealing import PUBLIC_BYTES
 from kiosk.model.errors import EnrolmentRefused, LedgerFault
 
 REQUEST_FILE, ANSWER_FILE = "enrol-request", "enrol-answer"  # + "-<number>"
@@ -110,12 +112,13 @@ class Request:
     place: str  # domain/kiosk/region/terminal: an origin without its epoch
     key: bytes  # 32 bytes, public
     nonce: bytes  # 16 bytes
+    sealing: bytes  # 1216 bytes: the public key that secrets are sealed to (kiosk/ledger/sealing.py)
 
 
-def make_request(code: Code, place: str, signer: Signer) -> bytes:
-    """The bytes that go to head office; ``signer`` is the new key under any name."""
+def make_request(code: Code, place: str, signer: Signer, sealing: bytes) -> bytes:
+    """The bytes that go to head office; ``signer`` is the new key under any name, ``sealing`` the sealing key's raw."""
     fields = {"key": signer.vkey.key, "nonce": secrets.token_bytes(NONCE_BYTES), "number": code.number, "place": place}
-    signed = _packed(fields)
+    signed = _packed({**fields, "sealing": sealing})
     signed = signer.sign(_ASK + signed) + signed
     return _mac(code.key, _ASK, signed) + signed
 
@@ -125,11 +128,13 @@ def read_request(raw: bytes) -> Request:
     if not MAC_BYTES + SIGNATURE_BYTES < len(raw) <= REQUEST_BYTES_MAX:
         raise EnrolmentRefused("E-909", "this is no request for enrolment")
     signature, body = raw[MAC_BYTES : MAC_BYTES + SIGNATURE_BYTES], raw[MAC_BYTES + SIGNATURE_BYTES :]
-    fields = _unpacked(body, {"key": bytes, "nonce": bytes, "number": str, "place": str})
-    request = Request(fields["number"], fields["place"], fields["key"], fields["nonce"])
+    fields = _unpacked(body, {"key": bytes, "nonce": bytes, "number": str, "place": str, "sealing": bytes})
+    request = Request(**fields)
     vkey = named(request.place, 1, request.key)
     if len(request.nonce) != NONCE_BYTES or not vkey.verify(_ASK + body, signature):
         raise EnrolmentRefused("E-909", "the request for enrolment is not signed by its own key")
+    if len(request.sealing) != PUBLIC_BYTES:
+        raise EnrolmentRefused("E-909", "the request for enrolment brings no sealing key")
     return request
 
 
@@ -157,6 +162,7 @@ class Answer:
     brought: tuple[Brought, ...]  # balances of old epochs, by head office's books
     settings: bytes  # as head office wants them; opaque here
     root: bytes  # of the TUF repository; opaque here
+    lists: tuple[Listed, ...] = ()  # that were in force in old epochs, by head office's copy
 
 
 def make_answer(answer: Answer, request: bytes, key: bytes) -> bytes:
@@ -165,6 +171,7 @@ def make_answer(answer: Answer, request: bytes, key: bytes) -> bytes:
         {
             "brought": [row.fields() for row in answer.brought],
             "keys": [str(vkey) for vkey in answer.keys],
+            "lists": [listed.row() for listed in answer.lists],
             "office": [str(vkey) for vkey in answer.office],
             "prev": answer.prev,
             "request": sha256(request).digest(),
@@ -197,6 +204,7 @@ def read_answer(raw: bytes, request: bytes, code: Code) -> Answer:
             tuple(map(Brought.of, fields["brought"])),
             fields["settings"],
             fields["root"],
+            tuple(map(Listed.of, fields["lists"])),
         )
     except (LedgerFault, ValueError, TypeError, AttributeError) as fault:
         raise EnrolmentRefused("E-907", f"the answer cannot be understood: {fault}") from fault
@@ -205,6 +213,7 @@ def read_answer(raw: bytes, request: bytes, code: Code) -> Answer:
 _ANSWER: Mapping[str, type] = {
     "brought": list,
     "keys": list,
+    "lists": list,
     "office": list,
     "prev": str,
     "request": bytes,

@@ -43,11 +43,11 @@ def make_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL,
     ``name`` is the origin (kind TERMINAL) or head office's key name (HEAD_OFFICE); ``more`` belongs to the passphrase,
     behind what the file says: what a security chip gives out. Raises LedgerFault L-505.
     """
-    passphrase = _passphrase(passphrase_file) + more
+    passphrase = passphrase_in(passphrase_file) + more
     signer = KeySigner(Ed25519PrivateKey.generate(), name, kind)
     pem = signer._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
     try:
-        _write_new(path, pem)
+        write_new(path, pem)
     except OSError as error:
         raise LedgerFault("L-505", f"the signing key cannot be written: {error}") from error
     return signer
@@ -55,7 +55,7 @@ def make_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL,
 
 def load_key(path: Path, passphrase_file: Path, name: str, kind: int = TERMINAL, *, more: bytes = b"") -> KeySigner:
     """The key of a file; ``more`` as when it was made. Raises LedgerFault L-505: not read, not opened, not Ed25519."""
-    passphrase = _passphrase(passphrase_file) + more
+    passphrase = passphrase_in(passphrase_file) + more
     try:
         key = load_pem_private_key(path.read_bytes(), passphrase)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -78,7 +78,8 @@ def private_text(path: Path, what: str) -> bytes:
     return secret
 
 
-def _passphrase(path: Path) -> bytes:
+def passphrase_in(path: Path) -> bytes:
+    """What a passphrase's file says, without its line end. Raises LedgerFault L-505: it cannot be read, or is empty."""
     try:
         passphrase = path.read_bytes().rstrip(b"\r\n")
     except OSError as error:
@@ -88,14 +89,18 @@ def _passphrase(path: Path) -> bytes:
     return passphrase
 
 
-def _write_new(path: Path, content: bytes) -> None:
-    """Whole or not at all: written beside, flushed, then linked to its name, which must be free."""
+def write_new(path: Path, content: bytes) -> None:
+    """A secret's file, whole or not at all, for its owner only: written beside, flushed, then linked to its name, which
+    must be free. Raises OSError.
+    """
     beside = path.with_name(path.name + ".new")
     beside.unlink(missing_ok=True)  # of a start that was cut off
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.fchmod(handle, 0o600)
-        os.write(handle, content)
+        left = memoryview(content)
+        while left:  # a disk that is nearly full takes a part, and says so
+            left = left[os.write(handle, left) :]
         os.fsync(handle)
     finally:
         os.close(handle)

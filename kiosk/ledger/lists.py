@@ -124,6 +124,7 @@ def _closing(entry: Entry) -> list[str]:
 def _outage(outage: Outage, texts: Texts) -> list[str]:
     device, till = f"device.{outage.device}", outage.to_ms
     why = [texts.text(f"why.{code}") if f"why.{code}" in texts else code for code in outage.codes]
+    why += [texts.text("outage.flaps", count=outage.flaps)] if outage.flaps else []
     return [
         texts.text(device) if device in texts else outage.device,
         _time(outage.from_ms),

@@ -81,3 +81,19 @@ def test_no_secret_is_an_argument(tpm, tmp_path, monkeypatch):
     chip.unseal(tmp_path, "sealed")
     assert called and not any(SECRET.decode() in line for line in called)
     assert sys.executable not in called
+
+
+def test_a_counter_whose_making_broke_off_is_raised_the_next_time(tpm, monkeypatch):
+    """It is there, and cannot be read before it was raised once."""
+    chip, real = Chip(tpm.tcti), Chip._call
+
+    def cut(self, tool, *words, given=b""):
+        if tool == "nvincrement":
+            raise LedgerFault("L-505", "the power went")
+        return real(self, tool, *words, given=given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Chip, "_call", cut)
+        refused(chip.make_counter, COUNTER)
+    chip.make_counter(COUNTER)
+    assert chip.counter(COUNTER) > 0

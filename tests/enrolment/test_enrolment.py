@@ -155,7 +155,7 @@ def test_who_knows_the_code_and_stands_in_between_shows_by_the_fingerprint(hq, k
     false_office = Office(tmp_path / "false-hq")
 
     def between(url, request, transport=None):
-        hq.ask(url, make_request(code, PLACE, his))
+        hq.ask(url, make_request(code, PLACE, his, bytes(1216)))
         key = read_request(request).key
         office = (_vkey(false_office),)
         return make_answer(Answer(named(PLACE, 1, key), office, (), "", (), b"", b"{}"), request, code.key)

@@ -205,12 +205,12 @@ def test_an_old_ledger_whose_oldest_entries_were_deleted_leaves_the_same(hq, tmp
     sale.broken = False
     sale.visit(Card("30000"), 2000)
     cosigned = hq.take(machine.config.journal).text
-    whole = read_old(machine.config.journal, PLACE, cosigned).rows
+    whole = read_old(machine.config.journal, PLACE, cosigned, None).rows
     pruning = plan(sale.journal, open_cosigned(cosigned, sale.journal.vkey, [_vkey(hq)]), 0)
     sale.journal.prune(pruning)
     sale.close()
     assert len(pruning.doomed) > 256
-    assert read_old(machine.config.journal, PLACE, cosigned).rows == whole
+    assert read_old(machine.config.journal, PLACE, cosigned, None).rows == whole
     said, _ = enrol(hq, machine)
     assert "¥50.00 owed to 1 cards, ¥1670.00 in cash (read from the old ledger)" in said
     sale = Sale(machine).visit(card)

@@ -15,6 +15,7 @@ from kiosk.ledger.keys import KeySigner
 from kiosk.model.errors import EnrolmentRefused
 
 HOUR = 3_600_000
+SEALING = bytes(1216)
 PLACE = "power.example/kiosk/420100/0007"
 
 
@@ -23,7 +24,7 @@ def key(seed=b"NEVER USE"):
 
 
 def ask(hq, digits, signer=None, place=PLACE):
-    request = make_request(parse_code(digits), place, signer or key())
+    request = make_request(parse_code(digits), place, signer or key(), SEALING)
     return request, hq.client.post("/v1/enrol", content=request)
 
 
@@ -53,7 +54,7 @@ def test_asked_confirmed_enrolled(hq):
 def test_five_wrong_tries_end_a_code_whoever_made_them(hq):
     digits = invite(hq.store, PLACE, NOON)
     wrong = invite(hq.store, "power.example/kiosk/420100/0008", NOON)
-    forged = make_request(parse_code(wrong), PLACE, key())
+    forged = make_request(parse_code(wrong), PLACE, key(), SEALING)
     body = forged.replace(wrong[:4].encode(), digits[:4].encode())
     for status in (400,) * 3:  # not even signed by its own key: no try of anybody who knows the number
         assert hq.client.post("/v1/enrol", content=body).status_code == status
@@ -61,7 +62,7 @@ def test_five_wrong_tries_end_a_code_whoever_made_them(hq):
     from kiosk.ledger.enrolment import Code
 
     for tries in range(1, 7):
-        request = make_request(Code(digits[:4], b"k" * 32), PLACE, key())
+        request = make_request(Code(digits[:4], b"k" * 32), PLACE, key(), SEALING)
         answer = hq.client.post("/v1/enrol", content=request)
         assert (answer.status_code, answer.text[:5]) == ((403, "E-906") if tries <= 5 else (429, "E-905"))
     assert ask(hq, digits)[1].status_code == 429

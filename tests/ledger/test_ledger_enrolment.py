@@ -16,6 +16,7 @@ from kiosk.ledger.enrolment import (
     read_request,
     same_fingerprint,
 )
+from kiosk.ledger.installed import Listed
 from kiosk.ledger.note import HEAD_OFFICE, Vkey
 from kiosk.model.errors import EnrolmentRefused
 
@@ -23,14 +24,23 @@ PLACE = "power.example/kiosk/420100/0007"
 DIGITS = new_digits("4821")
 CODE = parse_code(DIGITS)
 KEY = terminal_signer(f"{PLACE}/1")
-REQUEST = make_request(CODE, PLACE, KEY)
+SEALING = bytes(range(256)) * 4 + bytes(192)
+REQUEST = make_request(CODE, PLACE, KEY, SEALING)
 ROWS = (
     Brought(1, "owed:0001:10086", -5000, ("0001", "10086", "70001"), "420100", 8928, bound=7),
     Brought(1, "owed:0001:10087", -2000, ("0001", "10087", "70002"), "420100", 3571, doubt=Doubt(b"s" * 16, 4, "v-1")),
     Brought(1, "cash:box", 12000),
 )
+LISTS = (Listed("price", 7, b"p" * 32), Listed("vendor/rdk", 3, b"v" * 32))
 ANSWER = Answer(
-    Vkey(f"{PLACE}/2", 1, KEY.vkey.key), (Vkey(OFFICE, HEAD_OFFICE, bytes(32)),), (KEY.vkey,), "", ROWS, b"[x]", b"{}"
+    Vkey(f"{PLACE}/2", 1, KEY.vkey.key),
+    (Vkey(OFFICE, HEAD_OFFICE, bytes(32)),),
+    (KEY.vkey,),
+    "",
+    ROWS,
+    b"[x]",
+    b"{}",
+    LISTS,
 )
 RAW = make_answer(ANSWER, REQUEST, CODE.key)
 
@@ -64,6 +74,8 @@ def test_every_wrong_digit_and_every_two_exchanged_are_a_slip():
 def test_a_request_says_who_asks_and_shows_no_code():
     request = read_request(REQUEST)
     assert (request.number, request.place, request.key) == ("4821", PLACE, KEY.vkey.key)
+    assert request.sealing == SEALING
+    refused("E-909", read_request, make_request(CODE, PLACE, KEY, SEALING[1:]))
     assert is_proven(REQUEST, CODE.key)
     assert DIGITS.replace(" ", "")[4:].encode() not in REQUEST and CODE.key not in REQUEST
 
@@ -86,7 +98,7 @@ def test_no_byte_of_a_request_can_be_changed(place):
 
 def test_a_listener_cannot_put_his_own_key_into_it():
     forger = terminal_signer(f"{PLACE}/1", b"NEVER USE IN A REAL SYSTEM forger")
-    forged = make_request(parse_code(new_digits("4821")), PLACE, forger)
+    forged = make_request(parse_code(new_digits("4821")), PLACE, forger, SEALING)
     assert not is_proven(forged, CODE.key)
     spliced = REQUEST[:32] + forged[32:]
     assert not is_proven(spliced, CODE.key)
@@ -103,7 +115,7 @@ def test_no_byte_of_an_answer_can_be_changed(place):
 
 
 def test_an_answer_to_another_request_is_none():
-    again = make_request(CODE, PLACE, KEY)
+    again = make_request(CODE, PLACE, KEY, SEALING)
     assert again != REQUEST
     refused("E-907", read_answer, RAW, again, CODE)
     refused("E-907", read_answer, b"", REQUEST, CODE)
@@ -113,10 +125,23 @@ def test_the_fingerprint_is_the_same_at_both_ends_and_for_nothing_else():
     shown = fingerprint(REQUEST, RAW)
     assert len(shown) == 24 and shown == fingerprint(bytes(REQUEST), bytes(RAW))
     assert same_fingerprint(shown, shown.replace(" ", "")) and not same_fingerprint(shown, shown[:-1])
-    assert fingerprint(make_request(CODE, PLACE, KEY), RAW) != shown
+    assert fingerprint(make_request(CODE, PLACE, KEY, SEALING), RAW) != shown
     assert fingerprint(REQUEST, RAW + b"x") != shown
 
 
 @pytest.mark.parametrize("raw", [b"", b"x" * 97, b"x" * 5_000, REQUEST[:-1], REQUEST + b"x"])
 def test_what_is_no_request_is_told_apart(raw):
     refused("E-909", read_request, raw)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        *(["price", 7], ["price", 7, "p" * 32], ["price", True, b"p" * 32], "price"),
+        *(["price", 0, b"p" * 32], ["price", 7, b"p"], ["prices", 7, b"p" * 32], ["vkeys", 7, b"p" * 32]),
+        *(["vendor", 7, b"p" * 32], ["price/x", 7, b"p" * 32], ["price", 2**63, b"p" * 32]),
+    ],
+)
+def test_what_is_no_list_in_force_is_told_apart(row):
+    with pytest.raises(ValueError, match="list"):
+        Listed.of(row)

@@ -49,10 +49,13 @@ class Chip:
             return secret
 
     def make_counter(self, index: str) -> None:
-        """Makes the counter, unless it is there, and raises it once, so that it can be read."""
+        """Makes the counter, unless it is there, and raises one that was never raised: it could not be read."""
         handles = self._call("getcap", "handles-nv-index").decode("ascii", "replace").lower().split()
         if int(index, 16) not in (int(each, 16) for each in handles if each.startswith("0x")):
             self._call("nvdefine", "-s", COUNTER_BYTES, "-a", ATTRIBUTES, index)
+        try:
+            self.counter(index)
+        except LedgerFault:  # just made, or a making that broke off here
             self._call("nvincrement", index)
 
     def counter(self, index: str) -> int:
