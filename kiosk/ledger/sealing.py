@@ -41,12 +41,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from kiosk.ledger.keys import _passphrase, _write_new
+from kiosk.ledger.keys import passphrase_in, write_new
 from kiosk.model.errors import ConfigFault, LedgerFault
 from kiosk.model.targets import is_terminal
 
 HEADING, PUBLIC = "prepaid-kiosk/sealed/v1", "seal1"
 X25519_BYTES, MLKEM_KEY_BYTES, MLKEM_TEXT_BYTES, KEY_BYTES = 32, 1184, 1088, 32
+PUBLIC_BYTES = X25519_BYTES + MLKEM_KEY_BYTES
 SEALED_BYTES_MAX = 1 << 20
 NONCE = bytes(12)
 _HEAD = re.compile(
@@ -82,7 +83,7 @@ class SealingKey:
         if (
             word != PUBLIC
             or not is_terminal(terminal)
-            or len(raw) != X25519_BYTES + MLKEM_KEY_BYTES
+            or len(raw) != PUBLIC_BYTES
             or str(key) != text
         ):
             raise LedgerFault("L-501", "not a terminal's sealing key: give the whole line that the terminal printed")
@@ -161,12 +162,12 @@ def parse_sealed(text: str) -> Sealed:
 
 def make_sealing_key(path: Path, passphrase_file: Path, terminal: str) -> SealingKey:
     """Makes a terminal's sealing key, durable, for its owner's eyes; never over another. LedgerFault L-505."""
-    passphrase = _passphrase(passphrase_file)
+    passphrase = passphrase_in(passphrase_file)
     x25519, mlkem = X25519PrivateKey.generate(), MLKEM768PrivateKey.generate()
     locked = BestAvailableEncryption(passphrase)
     pem = b"".join(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked) for key in (x25519, mlkem))
     try:
-        _write_new(path, pem)
+        write_new(path, pem)
     except OSError as error:
         raise LedgerFault("L-505", f"the sealing key cannot be written: {error}") from error
     return Opener(terminal, x25519, mlkem).key
@@ -174,7 +175,7 @@ def make_sealing_key(path: Path, passphrase_file: Path, terminal: str) -> Sealin
 
 def load_sealing_key(path: Path, passphrase_file: Path, terminal: str) -> Opener:
     """The key of a file. Raises LedgerFault L-505 if it cannot be read or opened, or is not such a key."""
-    passphrase = _passphrase(passphrase_file)
+    passphrase = passphrase_in(passphrase_file)
     try:
         one, end, two = path.read_bytes().partition(b"-----END ENCRYPTED PRIVATE KEY-----\n")
         x25519, mlkem = load_pem_private_key(one + end, passphrase), load_pem_private_key(two, passphrase)

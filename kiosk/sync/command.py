@@ -27,7 +27,7 @@ from kiosk.sync.door import Door
 from kiosk.sync.downlink.loop import DownlinkLoop, Rhythm
 from kiosk.sync.downlink.round import Place
 from kiosk.sync.downlink.sources import HttpSource
-from kiosk.sync.line import Line
+from kiosk.sync.line import Line, Pacing
 from kiosk.sync.outbox import Outbox
 from kiosk.sync.state import SyncStateFile
 from kiosk.sync.uplink import Pace, Uplink
@@ -67,7 +67,7 @@ def add_parsers(subparsers: Subparsers) -> None:
     )
     sync.add_argument("--heartbeat-ms", type=_milliseconds, default=pace.heartbeat_ms, metavar="N", help="sign of life")
     sync.add_argument(
-        "--limit-kbit-s", type=_kilobits, default=0, metavar="N", help="send no faster; default: 0, no limit"
+        "--limit-kbit-s", type=_kilobits, default=0, metavar="N", help="neither way faster; default: 0, no limit"
     )
     sync.add_argument(
         "--parent", type=int, default=0, metavar="PID", help="process to end with; default: who started it"
@@ -140,7 +140,9 @@ def _downlink(arguments: argparse.Namespace) -> DownlinkLoop:
         terminal = "/".join(journal.vkey.name.split("/")[2:4])
     place = Place(arguments.downlink, arguments.tuf_root, terminal)
     rhythm = Rhythm(arguments.downlink_poll_ms, arguments.retry_min_ms)
-    return DownlinkLoop(place, HttpSource(arguments.hq), SystemClock(), rhythm)
+    clock = SystemClock()
+    source = HttpSource(arguments.hq, pacing=Pacing(clock, arguments.limit_kbit_s))
+    return DownlinkLoop(place, source, clock, rhythm)
 
 
 def _end_with(parent: int) -> None:

@@ -22,18 +22,43 @@ PIECES_A_SECOND = 10
 PIECE_BYTES_MIN = 64
 
 
+class Pacing:
+    """One way of a line that may be used so fast at most; 0: no limit. Not for several threads."""
+
+    def __init__(self, clock: Clock, limit_kbit_s: int = 0, rest: Callable[[float], None] = time.sleep) -> None:
+        """``rest`` waits so many seconds."""
+        self._clock, self._rest = clock, rest
+        self.bytes_s = limit_kbit_s * 125
+        self._free_at_ms = 0  # when the limit lets the next piece go
+
+    @property
+    def piece_bytes(self) -> int:
+        """A tenth of a second's."""
+        return max(PIECE_BYTES_MIN, self.bytes_s // PIECES_A_SECOND)
+
+    def wait(self) -> None:
+        """Until the next piece may go."""
+        wait_ms = self._free_at_ms - self._clock.monotonic_ms()
+        if wait_ms > 0:
+            self._rest(wait_ms / 1000)
+
+    def took(self, size: int) -> None:
+        """So many bytes go over now."""
+        if self.bytes_s:
+            taken_ms = -(-size * 1000 // self.bytes_s)
+            self._free_at_ms = max(self._free_at_ms, self._clock.monotonic_ms()) + taken_ms
+
+
 class Line:
     """Not for several threads. ``limit_kbit_s`` is for what we send, without TCP's and TLS's own bytes; 0: no limit."""
 
     def __init__(self, clock: Clock, limit_kbit_s: int = 0, rest: Callable[[float], None] = time.sleep) -> None:
         """``rest`` waits so many seconds."""
         self._clock = clock
-        self._rest = rest
-        self._limit_bytes_s = limit_kbit_s * 125
+        self._pacing = Pacing(clock, limit_kbit_s, rest)
         self._goal = self._within(FIRST_BYTES)  # bytes as sent
         self._packing = 1.0  # unpacked bytes for one byte sent, as it was last
         self._breaks = 0
-        self._free_at_ms = 0  # when the limit lets the next piece go
 
     @property
     def body_bytes(self) -> int:
@@ -51,16 +76,14 @@ class Line:
 
     def pieces(self, sent: bytes) -> Iterator[bytes]:
         """The same bytes, in pieces that come no faster than the limit lets them."""
-        if not self._limit_bytes_s:
+        pacing = self._pacing
+        if not pacing.bytes_s:
             yield sent
             return
-        step = max(PIECE_BYTES_MIN, self._limit_bytes_s // PIECES_A_SECOND)
-        for at in range(0, len(sent), step):
-            piece, wait_ms = sent[at : at + step], self._free_at_ms - self.now_ms()
-            if wait_ms > 0:
-                self._rest(wait_ms / 1000)
-            taken_ms = -(-len(piece) * 1000 // self._limit_bytes_s)
-            self._free_at_ms = max(self._free_at_ms, self.now_ms()) + taken_ms
+        for at in range(0, len(sent), pacing.piece_bytes):
+            piece = sent[at : at + pacing.piece_bytes]
+            pacing.wait()
+            pacing.took(len(piece))
             yield piece
 
     def answered(self, body: int, sent: int, took_ms: int) -> None:
@@ -83,5 +106,6 @@ class Line:
         self._breaks = 0
 
     def _within(self, size: int) -> int:
-        most = min(MOST_BYTES, self._limit_bytes_s * REQUEST_MS // 1000) if self._limit_bytes_s else MOST_BYTES
+        limit = self._pacing.bytes_s
+        most = min(MOST_BYTES, limit * REQUEST_MS // 1000) if limit else MOST_BYTES
         return max(LEAST_BYTES, min(size, most))

@@ -12,6 +12,7 @@ from kiosk.model.errors import BatchRefused, LedgerFault
 from kiosk.sync.downlink.offer import read_file, read_offer
 from kiosk.sync.downlink.round import ON_STICK, Place, take_from_stick
 from kiosk.sync.downlink.sources import FILE_TIME_MAX_S
+from kiosk.sync.line import Pacing
 
 PRICES, OWED, BLOCKED = "prices/prices.txt", "owed/owed.txt", "blocked/blocked.txt"
 
@@ -289,3 +290,39 @@ def test_without_a_root_or_while_another_round_runs(tmp_path, office, downlink):
     downlink.web.answer = meanwhile
     downlink.take()
     assert offered(downlink) == {PRICES: b"price list 1\n"}
+
+
+class Hand:
+    """Time that moves only by waiting."""
+
+    def __init__(self):
+        self.ms, self.rests = 0, []
+
+    def monotonic_ms(self):
+        return self.ms
+
+    def rest(self, seconds):
+        self.rests.append(seconds)
+        self.ms += round(seconds * 1000)
+
+
+def test_what_comes_down_keeps_to_the_lines_limit(office, downlink):
+    content = b"0123456789" * 50_000
+    office.publish(prices=content)
+    hand = Hand()
+    downlink.take(pacing=Pacing(hand, 64, hand.rest))
+    assert offered(downlink) == {PRICES: content}
+    assert len(content) / 8_000 <= hand.ms / 1000 <= len(content) / 8_000 + 10, "metadata, too"
+
+
+def test_what_broke_off_on_a_slow_line_is_not_paid_for_twice(office, downlink):
+    office.publish(prices=b"0123456789" * 5_000)
+    downlink.take(pacing=Pacing(hand := Hand(), 0, hand.rest))
+    assert hand.rests == [], "without a limit nothing waits"
+    office.publish(prices=b"9876543210" * 5_000)
+    downlink.web.break_after = 40_000
+    refused(downlink, "S-633")
+    slow = Hand()
+    downlink.take(pacing=Pacing(slow, 8, slow.rest))
+    assert 10 <= slow.ms / 1000 < 15, "the last 10,000 bytes at 1,000 a second, and a little metadata"
+    assert offered(downlink) == {PRICES: b"9876543210" * 5_000}

@@ -7,20 +7,25 @@ bounded too: a server that sends a byte a minute for ever keeps nobody waiting f
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 from urllib.parse import unquote
 
 import httpx
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, DownloadLengthMismatchError, SlowRetrievalError
 from tuf.ngclient import FetcherInterface
 
+from kiosk.model.clock import SystemClock
 from kiosk.sync.door import TIMEOUT, trusted
+from kiosk.sync.line import Pacing
 
 CHUNK_BYTES = 16_384
 FILE_TIME_MAX_S = 1_800.0  # for one file, or one more piece of it: 2 MB at 9.6 kbit/s
+AHEAD_S, AHEAD_BYTES_MIN, AHEAD_BYTES_MAX = 2, 8_192, 262_144  # more than a slow line has under way
 FROM_STICK = "stick:"
 
 
@@ -76,12 +81,16 @@ class HttpSource(Source):
         url: str,
         transport: httpx.BaseTransport | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
+        pacing: Pacing | None = None,
     ) -> None:
-        """``url``: what stands before ``/v1``; ``transport`` replaces the network in tests."""
+        """``url``: what stands before ``/v1``; ``transport`` replaces the network in tests. ``pacing``: what comes down
+        is read no faster, and TCP holds back whoever sends it.
+        """
         self.base = f"{url.rstrip('/')}/v1/tuf"
         self._now_s = monotonic_s
+        self._pacing = pacing or Pacing(SystemClock())
         self._client = httpx.Client(
-            transport=transport or httpx.HTTPTransport(verify=trusted(), trust_env=False),
+            transport=transport or _network(self._pacing.bytes_s),
             timeout=TIMEOUT,
             trust_env=False,
             follow_redirects=False,
@@ -111,7 +120,16 @@ class HttpSource(Source):
         for chunk in response.iter_raw():  # as it comes: what is here need not be sent again
             if self._now_s() - begun > FILE_TIME_MAX_S:
                 raise SlowRetrievalError(f"{url}: not whole after {FILE_TIME_MAX_S:.0f} s")
+            self._pacing.took(len(chunk))
             yield chunk
+            self._pacing.wait()
+
+
+def _network(limit_bytes_s: int) -> httpx.HTTPTransport:
+    """With a limit the kernel takes in little ahead of what is read, or the line would be full all the same."""
+    ahead = min(max(AHEAD_S * limit_bytes_s, AHEAD_BYTES_MIN), AHEAD_BYTES_MAX)
+    options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, ahead)] if limit_bytes_s else None
+    return httpx.HTTPTransport(verify=trusted(), trust_env=False, socket_options=options)
 
 
 class FolderSource(Source):
@@ -125,13 +143,30 @@ class FolderSource(Source):
     def opened(self, url: str, start: int) -> Iterator[tuple[int, Iterator[bytes]]]:
         """As Source. A link that leads off the stick, or to a device, is as good as no file."""
         path = self._folder.joinpath(*(unquote(part) for part in url.removeprefix(self.base).split("/") if part))
-        try:
+        with _medium(path):
             if not path.resolve().is_relative_to(self._folder.resolve()) or (path.exists() and not path.is_file()):
                 raise DownloadHTTPError(f"{path} is no file of the stick", 404)
-            with path.open("rb") as file:
+            file = path.open("rb")
+        with file:
+            with _medium(path):
                 file.seek(start)
-                yield start, iter(lambda: file.read(CHUNK_BYTES), b"")
-        except FileNotFoundError as error:
-            raise DownloadHTTPError(f"{path} is not there", 404) from error
-        except OSError as error:
-            raise DownloadError(f"{path} cannot be read: {error}") from error
+            yield start, self._chunks(path, file)
+
+    def _chunks(self, path: Path, file: IO[bytes]) -> Iterator[bytes]:
+        while True:
+            with _medium(path):
+                chunk = file.read(CHUNK_BYTES)
+            if not chunk:
+                return
+            yield chunk
+
+
+@contextmanager
+def _medium(path: Path) -> Iterator[None]:
+    """What the stick says; what the disk says on which its file is laid is another matter."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DownloadHTTPError(f"{path} is not there", 404) from error
+    except (OSError, ValueError) as error:
+        raise DownloadError(f"{path} cannot be read: {error}") from error
