@@ -29,7 +29,7 @@ from kiosk.ledger.note import (
     open_checkpoint,
     parse_cosigned_note,
 )
-from kiosk.ledger.prune import HOLLOW, INDEX, Holes, Pruning, draft_of
+from kiosk.ledger.prune import DELETE, HOLLOW, INDEX, LEAF, Holes, Pruning, draft_of
 from kiosk.ledger.rows import (
     TABLES,
     CheckpointRow,
@@ -238,7 +238,9 @@ class Journal(Rows):
                 if hollowed:
                     execute(INDEX)
                 for seq in hollowed:
-                    execute(HOLLOW, (seq,))
+                    (kept,) = execute(LEAF, (seq,)).fetchone()
+                    execute(DELETE, (seq,))
+                    execute(HOLLOW, (seq, kept))
             self._frontier, self._signature, self._last = grown, signature, entries[-1]
             self._pages += pages
             for entry in entries:
@@ -246,7 +248,7 @@ class Journal(Rows):
             return entries[len(due) :]
 
     @contextmanager
-    def _transaction(self) -> Iterator[Callable[..., object]]:
+    def _transaction(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
         """All or nothing, durable when it ends. Raises LedgerFault L-502."""
         execute = self._connection.execute
         with self._turn, faults("L-502"):

@@ -27,6 +27,7 @@ class Outage:
     to_seq: int | None = None
     to_ms: int | None = None
     lasted_ms: int | None = None
+    flaps: int = 0  # how often it came and went meanwhile without an entry
 
 
 class Outages:
@@ -68,4 +69,7 @@ class Outages:
         ms = entry.data.get("ms")
         lasted = ms if type(ms) is int else max(0, entry.at - known.from_ms)
         began = min(known.from_ms, max(0, entry.at - lasted))  # told late, if the ledger took nothing then
-        return Outage(device, known.codes, known.from_seq, began, entry.seq, entry.at, lasted)
+        flaps = entry.data.get("flaps", 0)
+        return Outage(
+            device, known.codes, known.from_seq, began, entry.seq, entry.at, lasted, flaps if type(flaps) is int else 0
+        )

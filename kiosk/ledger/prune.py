@@ -23,7 +23,10 @@ from kiosk.ledger.note import Cosigned
 from kiosk.model.errors import LedgerFault
 
 INDEX = "CREATE INDEX IF NOT EXISTS hole ON entry (seq) WHERE length(bytes) = 0"
-HOLLOW = "UPDATE entry SET bytes = X'' WHERE seq = ?"
+# A row that is only made shorter leaves a corner of its page empty, for nobody. Who deletes gives whole pages back: the
+# next entries take them, and the file grows no more.
+LEAF, DELETE = "SELECT leaf FROM entry WHERE seq = ?", "DELETE FROM entry WHERE seq = ?"
+HOLLOW = "INSERT INTO entry VALUES (?, X'', ?)"
 
 
 @dataclass(frozen=True, slots=True)

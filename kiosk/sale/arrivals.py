@@ -14,7 +14,9 @@ from kiosk.billing.owed import OwedList
 
 @dataclass(frozen=True, slots=True)
 class OtherList:
-    """What no rule of the sale reads: public keys, sealed secrets, a vendor's folder. ``version``: for its entry."""
+    """What no rule of the sale reads: public keys, sealed secrets, staff, settings, a vendor's folder, a program.
+    ``version``: for its entry.
+    """
 
     version: int
 
@@ -25,7 +27,7 @@ Content = PriceBook | CustomerList | OwedList | BlockList | MessageList | OtherL
 @dataclass(frozen=True, slots=True)
 class NewList:
     """A verified list of head office. ``name``: first part of its entry's kind, ``price`` of ``price.installed``; of a
-    vendor's folder ``vendor/rdk``.
+    vendor's folder ``vendor/rdk``; of settings ``settings/all`` or ``settings/own``.
     """
 
     name: str

@@ -13,13 +13,13 @@ from typing import Any, Protocol, TypeVar
 from kiosk.billing.book import Price
 from kiosk.ledger.brought import NOBODY, brought_by
 from kiosk.ledger.entry import Entry, Postings
+from kiosk.ledger.installed import listed_by
 from kiosk.ledger.kinds import BROUGHT
 from kiosk.model.card import WriteOrder
 from kiosk.model.cash import Mark
 from kiosk.sale.state import Books, Bound, Counted, Held, Issued, Key, NoteRow, Outcome, Owed, Sale, Token, Unclaimed
 
 T = TypeVar("T")
-INSTALLED = ".installed"
 
 
 class Fact(Protocol):
@@ -47,6 +47,7 @@ class Memory:
         self.lists: dict[str, tuple[int, bytes]] = {}  # in force: version and SHA-256, by the first part of the kind
         self.refused: dict[str, bytes] = {}  # target → SHA-256 of what could not be used
         self.downlink = ""  # how head office's repository stood last
+        self.returned = 0  # the program release that did not come up last
 
     def version(self, name: str) -> int:
         """Of the list in force; 0 before the first."""
@@ -65,14 +66,15 @@ class Memory:
             self.closing = entry
         if entry.kind in ("note.stacked", "coin.credited") and entry.sale is None:
             self.unclaimed[_id(entry)] = entry
-        if entry.kind.endswith(INSTALLED):
+        if (listed := listed_by(entry)) is not None:
             # Replaced and not changed: others read it from their threads.
-            name = entry.kind.removesuffix(INSTALLED) + (f"/{entry.data['name']}" if "name" in entry.data else "")
-            self.lists = {**self.lists, name: (entry.data["version"], entry.data["sha256"])}
+            self.lists = {**self.lists, listed.name: (listed.version, listed.sha256)}
         if entry.kind == "target.refused":
             self.refused = {**self.refused, entry.data["name"]: entry.data["sha256"]}
         if entry.kind == "downlink.stood":
             self.downlink = entry.data["code"]
+        if entry.kind == "program.returned":
+            self.returned = entry.data["version"]
         if entry.kind == "voucher.issued":
             self.issued = entry
 

@@ -239,11 +239,16 @@ def clock_stepped(old_ms: int, new_ms: int) -> Draft:
     return Draft("clock.stepped", None, (), {"old": old_ms, "new": new_ms})
 
 
-def device_up(device: str, code: str, lasted_ms: int | None) -> Draft:
-    """A device works again; ``lasted_ms`` by a clock that never falls, None if it was down before the last start."""
+def device_up(device: str, code: str, lasted_ms: int | None, flaps: int = 0) -> Draft:
+    """A device works again; ``lasted_ms`` by a clock that never falls, None if it was down before the last start.
+
+    ``flaps``: how often it came and went meanwhile without an entry.
+    """
     data: dict[str, str | int] = {"device": device}
     if code:
         data["code"] = code
     if lasted_ms is not None:
         data["ms"] = lasted_ms
+    if flaps:
+        data["flaps"] = flaps
     return Draft("device.up", None, (), data)

@@ -15,7 +15,18 @@ from kiosk.sale.arrivals import DownlinkSaid, ListsArrived, MessageOfTheDay
 
 CashDevice = Literal["acceptor", "coins"]
 Device = Literal[
-    "reader", "acceptor", "coins", "printer", "ledger", "disk", "clock", "heat", "fraud", "head-office", "prices"
+    "reader",
+    "acceptor",
+    "coins",
+    "printer",
+    "ledger",
+    "disk",
+    "clock",
+    "heat",
+    "fraud",
+    "head-office",
+    "prices",
+    "lists",
 ]
 
 

@@ -27,7 +27,10 @@ LIST_CODES = {
     "messages": "F-713",
     "vkeys": "F-714",
     "secrets": "F-715",
+    "staff": "F-717",
+    "settings": "F-718",
     "vendor": "F-703",
+    "program": "F-719",
 }
 """First part of a list's entry → the code of a mistake in one."""
 

@@ -242,6 +242,7 @@ TIMERS: dict[str, Rule] = {
     "read": writing.read_again,
     "ledger": try_ledger,
     "fraud": fitness.fraud_over,
+    "flaps": outages.settled,
 }
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kiosk.ledger.entry import Entry
-from kiosk.sale.books import INSTALLED, fold
+from kiosk.ledger.installed import INSTALLED
+from kiosk.sale.books import fold
 from kiosk.sale.lists import LIST_CODES
 from kiosk.sale.state import Books, Key
 
@@ -28,6 +29,7 @@ What = Literal[
     "down",
     "downlink",
     "refused",
+    "program",
     "blocked",
 ]
 ORDER: tuple[What, ...] = (
@@ -43,9 +45,11 @@ ORDER: tuple[What, ...] = (
     "no-slip",
     "downlink",
     "refused",
+    "program",
     "blocked",
 )
 """The urgent first."""
+PROGRAM_CODES = frozenset({"F-719", "F-720", "F-721", "F-722"})  # all of the one program
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,13 @@ class Matters:
             if entry.data["code"]:
                 self._down_here["downlink"] = _matter("downlink", entry, entry.data)
         elif entry.kind == "target.refused":
-            self._down_here[entry.data["code"]] = _matter("refused", entry, entry.data)
+            code = entry.data["code"]
+            if code in PROGRAM_CODES:
+                self._down_here[LIST_CODES["program"]] = _matter("program", entry, entry.data)
+            else:
+                self._down_here[code] = _matter("refused", entry, entry.data)
+        elif entry.kind == "program.returned":
+            self._down_here[LIST_CODES["program"]] = _matter("program", entry, {"code": "F-723"})
         elif entry.kind.endswith(INSTALLED):
             name = entry.kind.removesuffix(INSTALLED)
             self._down_here.pop(LIST_CODES.get(name, ""), None)

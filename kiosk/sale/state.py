@@ -16,6 +16,7 @@ from kiosk.model.card import CardReading, Vendor, WriteOrder
 from kiosk.model.cash import Mark
 from kiosk.model.money import Money
 from kiosk.sale.arrivals import Sent
+from kiosk.sale.flapping import Flap
 
 Key = tuple[str, str, str]
 """Whose credit it is: vendor code, customer number, meter number."""
@@ -381,6 +382,7 @@ class State:
     card: Card | None = None  # and this is what it says
     down: Mapping[str, str] = field(default_factory=dict)  # device → code of what keeps us from taking cash
     since: Mapping[str, int] = field(default_factory=dict)  # device → when it went down in this run, monotonic ms
+    flaps: Mapping[str, Flap] = field(default_factory=dict)  # device → how often it came and went
     no_coins: str | None = None  # why the coin acceptor takes none, "" while it has not spoken; notes go on without it
     language: str = "zh-CN"
     notice: str = ""  # key of a sentence the screen shows for the moment

@@ -40,6 +40,11 @@ def test_an_outage_goes_from_its_first_word_to_its_last_and_keeps_every_reason()
     assert still == [Outage("reader", ("V-402",), 3, NOON + 20)]
 
 
+def test_one_that_came_and_went_says_how_often():
+    ended, _ = told(down(0), up(90, code="V-422", ms=80, flaps=37), down(100), up(101, flaps="x"))
+    assert [each.flaps for each in ended] == [37, 0]
+
+
 def test_without_a_length_in_the_entry_the_two_times_give_it_and_a_clock_set_back_gives_none():
     ended, _ = told(down(0), up(700), down(800), up(100))
     assert [each.lasted_ms for each in ended] == [700, 0]

@@ -5,6 +5,9 @@ from world import World
 
 from kiosk.model.cash import Mark
 from kiosk.sale import events as on
+from kiosk.sale.effects import SetTimer
+from kiosk.sale.flapping import OFTEN, QUIET_MS, WITHIN_MS
+from kiosk.sale.machine import step
 from kiosk.sale.state import Rules
 
 
@@ -33,6 +36,7 @@ def say(world, event, now_ms):
         ("clock", "V-431"),
         ("heat", "V-432"),
         ("head-office", "L-503"),
+        ("lists", "F-716"),
     ],
 )
 def test_every_device_has_one_pair_an_outage_with_why_and_how_long(device, code):
@@ -130,3 +134,92 @@ def test_outages_change_nothing_about_money():
     world.say(on.DeviceDown("coins", "V-418"), on.CoinTaken(100, mark=Mark("C7", 1)), on.DeviceDown("printer", "V-421"))
     world.say(on.DeviceUp("printer"), on.Finish())
     assert world.balance("cash:box") == 5100 == -world.balance("sold:")
+
+
+def flap(world, device, times, now_ms, code="V-411"):
+    """Down and up again, a second each; the time afterwards."""
+    for _ in range(times):
+        say(world, on.DeviceDown(device, code), now_ms)
+        say(world, on.DeviceUp(device), now_ms + 500)
+        now_ms += 1_000
+    return now_ms
+
+
+@pytest.mark.parametrize(("device", "code"), [("acceptor", "V-411"), ("coins", "V-418"), ("prices", "F-711")])
+def test_a_device_that_comes_and_goes_is_told_a_few_times_and_then_once_with_a_count(device, code):
+    world = World(Rules(coins_fen=(100,)))
+    world.say(on.DeviceUp("coins"))
+    now_ms = flap(world, device, 1_000, 10_000, code)
+    assert len(told(world)) == 2 * OFTEN - 1, "however often it does"
+    assert world.state.down == {} and world.phase == "Idle", "selling goes by what is so"
+    quiet = now_ms - 500 + QUIET_MS
+    say(world, on.TimerFired("flaps"), quiet - 1)
+    assert len(told(world)) == 2 * OFTEN - 1
+    say(world, on.TimerFired("flaps"), quiet)
+    (last,) = told(world)[2 * OFTEN - 1 :]
+    assert last == ("up", device, code, quiet - 10_000 - 1_000 * (OFTEN - 1))
+    assert world.entries[-1].data["flaps"] == 1_000 - OFTEN
+    assert world.state.books.outages == {}
+    say(world, on.TimerFired("flaps"), quiet + QUIET_MS)
+    assert len(told(world)) == 2 * OFTEN, "told once"
+
+
+def test_a_device_that_flaps_and_is_down_when_the_time_is_up_stays_down():
+    world = World()
+    now_ms = flap(world, "reader", OFTEN, 0, "V-402")
+    for code in ("V-402", "V-403", "V-402"):
+        say(world, on.DeviceDown("reader", code), now_ms)
+    say(world, on.TimerFired("flaps"), now_ms + 2 * QUIET_MS)
+    assert world.state.down == {"reader": "V-402"} and len(told(world)) == 2 * OFTEN - 1
+    say(world, on.DeviceUp("reader"), now_ms + 3 * QUIET_MS)
+    say(world, on.TimerFired("flaps"), now_ms + 4 * QUIET_MS)
+    assert told(world)[-1][0] == "up" and world.entries[-1].data["flaps"] == 3
+
+
+def test_the_timer_goes_with_every_coming_back_and_saying_it_again_does_not_wind_it_up():
+    world = World()
+    now_ms = flap(world, "heat", OFTEN, 0, "V-432")
+    state, effects = step(world.state, on.DeviceDown("heat", "V-432"), on.Stamp(bytes(16), "", now_ms))
+    assert effects == ()
+    state, effects = step(state, on.DeviceUp("heat"), on.Stamp(bytes(16), "", now_ms))
+    assert effects == (SetTimer("flaps", QUIET_MS),)
+    assert step(state, on.DeviceUp("heat"), on.Stamp(bytes(16), "", now_ms + 2_000)) == (state, ())
+
+
+def test_outages_far_apart_are_told_each_for_itself():
+    world = World()
+    for number in range(3 * OFTEN):
+        flap(world, "printer", 1, number * (WITHIN_MS // (OFTEN - 1) + 1_000), "V-422")
+    assert len(told(world)) == 6 * OFTEN and all("flaps" not in entry.data for entry in world.entries)
+
+
+def test_a_device_that_begins_again_after_its_count_was_told_is_hidden_at_once():
+    world = World()
+    now_ms = flap(world, "reader", OFTEN, 0, "V-402") + QUIET_MS
+    say(world, on.TimerFired("flaps"), now_ms)
+    flap(world, "reader", 100, now_ms, "V-402")
+    assert len(told(world)) == 2 * OFTEN + 1, "one more outage, that stays open"
+
+
+def test_a_restart_tells_how_it_stands():
+    world = World()
+    flap(world, "disk", OFTEN + 1, 0, "L-502")
+    assert world.state.books.outages == {"disk": "L-502"}
+    world.cut()
+    world.say(on.DeviceUp("disk"))
+    assert told(world)[-1][:2] == ("up", "disk") and world.state.books.outages == {} and world.phase == "Idle"
+
+
+def test_what_flaps_while_the_ledger_takes_nothing_is_not_told_twice():
+    world = World()
+    now_ms = flap(world, "heat", OFTEN, 0, "V-432")
+    world.disk_full = True
+    say(world, on.DeviceDown("printer", "V-421"), now_ms)
+    say(world, on.DeviceDown("heat", "V-432"), now_ms + 1)
+    say(world, on.DeviceUp("heat"), now_ms + 2)
+    say(world, on.TimerFired("flaps"), now_ms + 2 + QUIET_MS)
+    world.disk_full = False
+    say(world, on.TimerFired("ledger"), now_ms + 3 + QUIET_MS)
+    assert world.state.books.outages == {"heat": "V-432", "printer": "V-421"}
+    say(world, on.TimerFired("flaps"), now_ms + 4 + 2 * QUIET_MS)
+    assert world.state.books.outages == {"printer": "V-421"} and world.entries[-1].data["flaps"] == 1

@@ -170,9 +170,9 @@ def test_a_head_office_that_lost_more_than_was_kept_is_told_so_and_loses_nothing
 def test_an_old_disk_that_was_pruned_brings_the_same_over_to_a_new_epoch(terminal):
     place = terminal.origin.rpartition("/")[0]
     terminal.journal.append(opened_sale(901, 700)[:2])  # paid, and the kiosk broke
-    before = read_old(terminal.path, place, "").rows
+    before = read_old(terminal.path, place, "", None).rows
     prune(terminal)
-    assert read_old(terminal.path, place, "").rows == before and len(before) == 2
+    assert read_old(terminal.path, place, "", None).rows == before and len(before) == 2
 
 
 @pytest.mark.parametrize("cut", range(3))
@@ -270,3 +270,26 @@ def test_a_start_after_pruning_is_an_ordinary_start(terminal):
     terminal.sell()
     terminal.settle()
     assert state(terminal).cosigned_size == terminal.journal.size and state(terminal).problem_code == ""
+
+
+def pages(path):
+    """How many the file has, and how many of them wait to be used again."""
+    database = sqlite3.connect(path)
+    try:
+        return [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count")]
+    finally:
+        database.close()
+
+
+def test_what_was_deleted_makes_room_and_the_file_stops_growing(terminal):
+    before, free = pages(terminal.path)
+    prune(terminal, days=1)
+    after, free = pages(terminal.path)
+    assert free > before // 3, "whole pages are given back, and not a corner of each"
+    room = 0
+    for number in range(300, 420):
+        terminal.journal.append(opened_sale(number, 5000))
+        room += 1
+        if pages(terminal.path)[1] < 4:
+            break
+    assert room > 30 and pages(terminal.path)[0] <= after + 1
