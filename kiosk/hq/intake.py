@@ -134,6 +134,43 @@ def _append(batch: Batch, checkpoint: Checkpoint, log: LogState, hashes: Sequenc
     return Taken(checkpoint, fresh, leaves, frontier, below_floor)
 
 
+class Growth:
+    """The same for a whole ledger from a stick, piece by piece: what is new is never in memory all at once.
+
+    ``judge`` said ``Behind`` to the empty batch of this checkpoint. The caller stores each piece, in one transaction,
+    and undoes it all unless ``verdict`` is ``Taken``.
+    """
+
+    def __init__(self, signed: Checkpoint, log: LogState) -> None:
+        self._signed, self._log, self.frontier = signed, log, log.frontier.copy()
+        self._floor = log.floor if log.floor is not None and log.size < log.floor.size <= signed.size else None
+        self._floor_root: bytes | None = None
+        self._leaves: list[bytes] = []  # only where a fork may have to be shown
+
+    def add(self, entries: Sequence[bytes]) -> tuple[bytes, ...]:
+        """The leaf hashes of the next piece."""
+        leaves = tuple([sha256(b"\x00" + entry).digest() for entry in entries])
+        before = self.frontier.size
+        if self._floor is not None:
+            self._leaves += leaves
+            to_floor = self._floor.size - before
+            if 0 < to_floor <= len(leaves):
+                at_floor = self.frontier.copy()
+                _grow(at_floor, leaves[:to_floor])
+                self._floor_root = at_floor.root()
+        _grow(self.frontier, leaves)
+        return leaves
+
+    def verdict(self) -> Verdict:
+        """After the last piece; ``Taken`` names no entries: they are stored already."""
+        if self.frontier.size != self._signed.size or self.frontier.root() != self._signed.root:
+            return Refused(422, "the entries do not make the signed root", self._signed)
+        if self._floor is not None and self._floor_root != self._floor.root:
+            return Forked(self._signed, at_floor=True, leaves=tuple(self._leaves))
+        below_floor = self._log.floor is not None and self.frontier.size < self._log.floor.size
+        return Taken(self._signed, (), (), self.frontier, below_floor)
+
+
 def _grow(frontier: Frontier, leaves: Sequence[bytes]) -> None:
     """Adds leaf hashes, whole subtrees at once where they begin."""
     at = 0

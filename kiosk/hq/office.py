@@ -7,12 +7,25 @@ books are the clerk's: they follow.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from kiosk.hq.clerk import Clerk
-from kiosk.hq.intake import Behind, FloorNote, Forked, LogState, Refused, Taken, judge, judge_floor, leaf_hashes
+from kiosk.hq.intake import (
+    Behind,
+    FloorNote,
+    Forked,
+    Growth,
+    LogState,
+    Refused,
+    Taken,
+    Verdict,
+    judge,
+    judge_floor,
+    leaf_hashes,
+)
 from kiosk.hq.store import Store, Turn
 from kiosk.hq.tables import Log
 from kiosk.hq.witness import Witness
@@ -25,6 +38,7 @@ log = logging.getLogger(__name__)
 
 TEXT = "text/plain; charset=utf-8"
 TLOG_SIZE = "text/x.tlog.size"
+PIECE = 4_096  # entries of a whole ledger stored at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,11 @@ class Office:
         """404 or 403 for a log that is not to be served; None if it is."""
         return _closed_to(self._store.log(log_id))
 
+    def in_quarantine(self, log_id: str) -> bool:
+        """Whether an enrolled log is in quarantine."""
+        row = self._store.log(log_id)
+        return row is not None and row.quarantined
+
     def take(self, log_id: str, batch: Batch) -> Answer:
         """Takes a parsed batch: the rest of step 1, and steps 2 to 6."""
         answer = self._judged(log_id, batch)
@@ -68,19 +87,47 @@ class Office:
         with self._turn(log_id) as turn:
             if turn is None or turn.log.blocked:
                 return UNKNOWN if turn is None else BLOCKED
-            match judge(batch, _state(turn), hashes):
-                case Refused() as refusal:
-                    if refusal.signed is not None:
-                        self._contact(turn, refusal.signed)
-                    log.warning("%s: %d %s", turn.log.origin, refusal.status, refusal.why)
-                    return Answer(refusal.status, refusal.why + "\n")
-                case Behind(size, signed):
-                    self._contact(turn, signed)
-                    return _size(409, size)
-                case Forked() as fork:
-                    return self._quarantine(turn, batch, fork)
-                case Taken() as taken:
-                    return self._keep(turn, batch, taken)
+            return self._carry_out(turn, batch, judge(batch, _state(turn), hashes))
+
+    def _carry_out(self, turn: Turn, batch: Batch, verdict: Verdict) -> Answer:
+        match verdict:
+            case Refused() as refusal:
+                if refusal.signed is not None:
+                    self._contact(turn, refusal.signed)
+                log.warning("%s: %d %s", turn.log.origin, refusal.status, refusal.why)
+                return Answer(refusal.status, refusal.why + "\n")
+            case Behind(size, signed):
+                self._contact(turn, signed)
+                return _size(409, size)
+            case Forked() as fork:
+                return self._quarantine(turn, batch, fork)
+            case Taken() as taken:
+                return self._keep(turn, batch, taken)
+
+    def take_whole(self, log_id: str, head: Batch, first: int, entries: Iterable[bytes]) -> Answer:
+        """Takes a whole ledger's entries from number ``first`` on, a piece at a time: all of them, or none.
+
+        ``head``: the empty batch at their end, with the signed checkpoint. What ``entries`` raises is passed on, and
+        nothing is kept then.
+        """
+        try:
+            with self._turn(log_id) as turn:
+                if turn is None or turn.log.blocked:
+                    return UNKNOWN if turn is None else BLOCKED
+                state = _state(turn)
+                verdict = judge(head, state, ())
+                if isinstance(verdict, Behind) and first <= turn.log.size:
+                    verdict = _grown(
+                        turn, head, Growth(verdict.signed, state), islice(entries, turn.log.size - first, None)
+                    )
+                answer = self._carry_out(turn, head, verdict)
+        except _Undone as undone:  # no piece of it was kept; that it came is
+            with self._turn(log_id) as turn:
+                assert turn is not None, "a log is never deleted"
+                answer = self._carry_out(turn, head, undone.verdict)
+        if answer.status in (200, 202):
+            self._clerk.tell(log_id)
+        return answer
 
     def checkpoint(self, log_id: str) -> Answer:
         """The last cosigned checkpoint, as the last 200 said it; in quarantine too."""
@@ -130,9 +177,12 @@ class Office:
 
     def _keep(self, turn: Turn, batch: Batch, taken: Taken) -> Answer:
         self._contact(turn, taken.signed)
+        grown = taken.frontier.size > turn.log.size
         if taken.entries:
             turn.append(taken.entries, taken.leaves, batch.checkpoint, taken.frontier)
-        self._expect(turn, grown=bool(taken.entries))
+        elif grown:  # stored piece by piece
+            turn.appended(batch.checkpoint, taken.frontier)
+        self._expect(turn, grown=grown)
         if taken.below_floor:
             return _size(202, turn.log.size)
         if turn.log.floor_size:
@@ -166,6 +216,26 @@ class Office:
             turn.set(behind_ms=0)
         elif grown or not row.behind_ms:
             turn.set(behind_ms=self._clock.utc_ms())
+
+
+class _Undone(Exception):
+    """The pieces that were stored do not make what was signed: their transaction is undone."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(str(verdict)[:200])
+        self.verdict = verdict
+
+
+def _grown(turn: Turn, head: Batch, growth: Growth, entries: Iterable[bytes]) -> Verdict:
+    """Stores the pieces. Raises _Undone unless all of them are to be kept."""
+    fresh = iter(entries)
+    while growth.frontier.size < head.end and (piece := list(islice(fresh, PIECE))):
+        at = growth.frontier.size
+        turn.append_piece(at, piece, growth.add(piece))
+    verdict = growth.verdict()
+    if not isinstance(verdict, Taken):
+        raise _Undone(verdict)
+    return verdict
 
 
 def _state(turn: Turn) -> LogState:

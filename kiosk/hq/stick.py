@@ -2,8 +2,9 @@
 
 What is asked first is what needs the checkpoint only: who speaks, and whether the key signed two histories. Then the
 whole folder is read, every bundle and tile, and must make the signed root: a folder with one byte changed is refused,
-also where the byte is of entries that are here already. Only then are the new entries taken, under the log's lock, by
-the same door as a batch from the network. A refusal keeps nothing.
+also where the byte is of entries that are here already. Only then are the new entries read again and taken, under the
+log's lock, by the rules of a batch from the network; the root is held against them once more, in the transaction. So
+memory does not grow with the ledger, and a refusal keeps nothing.
 
 ``checkpoint.hq`` on the stick proves nothing that is new, with one exception: after a restore from an old backup it may
 say what this head office has forgotten; then it becomes the floor, as if the terminal had posted it. A bent one is
@@ -33,7 +34,7 @@ _ABOVE = ("prepaid-kiosk", "v1")
 SAID = (
     *("taken", "known", "old", "restoring", "unfinished", "unknown", "blocked", "forged", "damaged", "exchanged"),
     "cut",
-    *("quarantined", "unreadable", "refused"),
+    *("contrary", "quarantined", "unreadable", "refused"),
 )
 """How it ended with one terminal's folder: keys of the texts."""
 ANSWERED = ("written", "none", "full", "read-only", "failed")
@@ -132,19 +133,37 @@ def _take(office: Office, files: Files, checkpoint: Checkpoint, text: str, told:
     elif answer.status not in (200, 202):
         return _refused(answer, told)
     try:
-        fresh, passed = list[bytes](), 0
-        for bundle in read_entries_of(files, checkpoint, held):
-            fresh += bundle[max(0, held - passed) :]
-            passed += len(bundle)
+        for _ in read_entries_of(files, checkpoint, held):
+            pass  # every byte, and nothing is kept: a ledger is longer than a memory
     except LedgerFault as fault:
         if fault.code == "L-507":
             return replace(told, said="cut", code="L-507", held=held)
         return replace(told, said="damaged", code="S-615")
-    told = replace(told, new=len(fresh))
+    told = replace(told, new=checkpoint.size - held)
     if answer.status == 409:
         _remind(office, files, told, held)
-        answer = office.take(told.log_id, Batch(checkpoint.origin, held, tuple(fresh), text))
+        try:
+            answer = office.take_whole(told.log_id, empty, held, _entries(files, checkpoint, held))
+        except _Changed:
+            return replace(told, said="damaged", code="S-615", new=0)
+        if answer.status == 422 and not office.in_quarantine(told.log_id):  # step 5: signed, and yet not our entries'
+            return replace(told, said="contrary", code="S-604", new=0)
     return _told(answer, told) if answer.status in (200, 202) else _refused(answer, told)
+
+
+class _Changed(Exception):
+    """The folder is another than when it was read the first time."""
+
+
+def _entries(files: Files, checkpoint: Checkpoint, held: int) -> Iterator[bytes]:
+    """The entries from number ``held`` on, read again. Raises _Changed, OSError."""
+    passed = 0
+    try:
+        for bundle in read_entries_of(files, checkpoint, held):
+            yield from bundle[max(0, held - passed) :]
+            passed += len(bundle)
+    except LedgerFault as fault:
+        raise _Changed from fault
 
 
 def _told(answer: Answer, told: Told) -> Told:

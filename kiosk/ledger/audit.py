@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TypeVar
 
 from kiosk.ledger.closing import ClosingCheck
 from kiosk.ledger.entry import Entry
-from kiosk.ledger.kinds import CLOSED, PRUNED
+from kiosk.ledger.kinds import BROUGHT, CLOSED, PRUNED
 from kiosk.ledger.note import (
     HEAD_OFFICE,
     TERMINAL,
@@ -18,6 +19,7 @@ from kiosk.ledger.note import (
     Vkey,
     claimed_time,
     cosignature_time,
+    parse_cosigned_note,
     signed_by,
 )
 from kiosk.ledger.part import Part
@@ -28,6 +30,7 @@ from kiosk.ledger.walk import Walk
 from kiosk.model.errors import LedgerFault
 
 PROBLEMS_MAX = 1_000  # kept with their words; all are counted
+EPOCH = re.compile("[1-9][0-9]{0,9}")
 
 T = TypeVar("T")
 
@@ -148,8 +151,17 @@ class Audit:
             words = self._totals.take(entry)
             self.blame("" if self._lacking and self._began_before(entry) else words)
             self.blame(self._closings.take(entry))
+            self.blame(self._wrong_brought(entry) if entry.kind == BROUGHT and entry.post else "")
         if self.size == 1:
             self._choose_key()
+
+    def _wrong_brought(self, entry: Entry) -> str:
+        """What an old epoch left is posted against its number (§1)."""
+        against = [account.removeprefix("carried:") for account, _ in entry.post if account.startswith("carried:")]
+        own = int(self.walk.vkey.name.rpartition("/")[2]) if self.walk.vkey else 0
+        if len(against) == 1 and EPOCH.fullmatch(against[0]) and int(against[0]) < own:
+            return ""
+        return "a balance is brought, but not against an older epoch of this terminal"
 
     def _began_before(self, entry: Entry) -> bool:
         """Whether an entry is of a sale whose beginning an export lacks."""
@@ -174,7 +186,7 @@ class Audit:
 
     def take_part(self, part: Part) -> bool:
         """The next entries at once, with their checkpoints; False, and nothing taken or noted, unless all is well."""
-        if PRUNED in part.kinds or self._lacking:  # whose sales began where is known one by one only
+        if part.kinds.keys() & {PRUNED, BROUGHT} or self._lacking:  # what is wrong with these is known one by one only
             return False
         peaks = self.walk.frontier.peaks
         if any(under(peaks, inner) != root for _, root, inner in part.held) or not self._totals.fits(part):
@@ -252,3 +264,20 @@ class Audit:
             self.complain(f"none of the given keys is that of {named.name}")
         elif self._key != named:
             self.problem(0, "the log names another key than the one given")
+        if self.walk.prev:
+            self._hold_prev(self.walk.prev, named.name)
+
+    def _hold_prev(self, prev: str, origin: str) -> None:
+        """Entry 0's ``prev``: of an older epoch of this terminal, and signed, as far as its keys were given (§1)."""
+        checkpoint, signature, cosignature = parse_cosigned_note(prev)
+        (place, _, epoch), (own_place, _, own_epoch) = checkpoint.origin.rpartition("/"), origin.rpartition("/")
+        key = self._trusted.get(checkpoint.origin)
+        offices = [office for office in self._offices if office.name == cosignature.name]
+        if place != own_place or int(epoch) >= int(own_epoch):
+            self.problem(0, f"prev is of {checkpoint.origin}, no older epoch of this terminal")
+        elif key is not None and not signed_by(key, checkpoint, signature):
+            self.problem(0, "the terminal's signature on prev does not hold")
+        elif claimed_time(cosignature) is None or (
+            offices and all(cosignature_time(office, checkpoint, cosignature) is None for office in offices)
+        ):
+            self.problem(0, "head office's cosignature on prev does not hold")

@@ -23,7 +23,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
-from kiosk.ledger.files import Files, PlainFiles
+from kiosk.ledger.files import Files, PlainFiles, is_deeper
 from kiosk.ledger.note import NOTE_BYTES_MAX, Checkpoint, Note, parse_checkpoint_note, parse_cosigned_note
 from kiosk.ledger.prune import absent
 from kiosk.ledger.tiles import (
@@ -46,6 +46,7 @@ LOOK, WRITE, CHECK = "look", "write", "check"
 TILE_BYTES_MAX = WIDTH * HASH_BYTES
 NEW = ".new"
 STICK = "prepaid-kiosk/v1"
+DEPTH_MAX = 8  # of the folders of an export, well above its own
 ROOM_SPARE_BYTES = 262_144  # for folders, notes and the medium's own lists
 
 
@@ -234,6 +235,8 @@ def _check_owner(files: Files, origin: str) -> None:
     strangers = [name for name in files.names("") if not is_ours(name.lower()) and name[0] != "."]
     if strangers:
         raise Occupied("L-502", f"the folder is not an export: it holds {strangers[0]}")
+    if is_deeper(files, DEPTH_MAX):
+        raise Occupied("L-502", "the folder is not an export: it holds folders in folders")
     found = [_noted(files, name) for name in (CHECKPOINT, COSIGNED)]
     if {of.origin for of in found if of} - {origin}:
         raise Occupied("L-502", "the folder is the export of another log")

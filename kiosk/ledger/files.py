@@ -175,6 +175,17 @@ class Below:
         return f"{self._folder}/{path}" if path else self._folder
 
 
+def is_deeper(files: Files, most: int) -> bool:
+    """Whether folders lie in folders, more than ``most`` of them: none of ours, and not to be gone through."""
+    folders = [name for name in files.names("") if name[0] != "."]
+    while folders:
+        folder = folders.pop()
+        if folder.count("/") > most:
+            return True
+        folders += [path for name in files.names(folder) if files.is_folder(path := f"{folder}/{name}")]
+    return False
+
+
 def _mode(path: Path) -> int | None:
     """Of what lies there itself, a link too; None for nothing."""
     try:

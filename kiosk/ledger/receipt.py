@@ -124,6 +124,8 @@ def _parse(raw: _Bytes, kind: str) -> ReceiptProof:
     size = raw.number(4)
     if entry.kind != kind or not entry.seq < size <= SIZE_MAX:
         raise ValueError(f"not a {kind} within the tree")
+    if kind == CLOSED and (entry.sale is None or type(entry.data.get("kept", 0)) is not int):
+        raise ValueError("not a closed sale in form")  # as ``totals`` has it: contract 2 §2
     proof = tuple(raw.take(HASH_BYTES) for _ in range(inclusion_length(entry.seq, size)))
     signature = raw.take(SIGNATURE_BYTES)
     raw.end()

@@ -16,13 +16,14 @@ from kiosk.model.errors import LedgerFault
 class Walk:
     """Walks a log from its first entry. After a fault it may go on, to find the next one."""
 
-    __slots__ = ("_seq", "boot", "frontier", "leaf", "vkey")
+    __slots__ = ("_seq", "boot", "frontier", "leaf", "prev", "vkey")
 
     def __init__(self) -> None:
         self.frontier = Frontier()  # over the bytes met, right or wrong
         self.leaf = b""  # hash of the last entry met
         self.boot = 0
         self.vkey: Vkey | None = None  # the key that entry 0 names
+        self.prev = ""  # the old epoch's cosigned checkpoint that entry 0 names
         self._seq = 0
 
     @property
@@ -52,6 +53,7 @@ class Walk:
         if expected == 0:
             self.vkey = opened_vkey(entry)
             _check_prev(entry.data["prev"])
+            self.prev = entry.data["prev"]
         return entry
 
     def skip(self, leaf: bytes) -> None:
@@ -72,7 +74,7 @@ class Walk:
                 begun.take(part.opened)
             except LedgerFault:
                 return False
-            self.vkey = begun.vkey
+            self.vkey, self.prev = begun.vkey, begun.prev
         for root in part.roots:
             self.frontier.append(root, TILE_HEIGHT)
         for leaf in part.rest:

@@ -1,8 +1,8 @@
 """The uplink's HTTP client: three requests, replies or silence. No other file of the terminal speaks to head office.
 
-A batch is packed with zstd; a head office that answers 415 gets the same batch with gzip, then as it is. On a slow line
-the kernel must not swallow what is still to be sent, or the wait for the answer would begin long before the last byte
-is on its way: hence the socket options.
+A batch is packed with zstd; a head office that answers 415 gets the same batch an hour later with gzip, then as it is.
+On a slow line the kernel must not swallow what is still to be sent, or the wait for the answer would begin long before
+the last byte is on its way: hence the socket options.
 """
 
 from __future__ import annotations
@@ -68,15 +68,11 @@ class Door:
     def send(self, batch: Batch) -> Reply | None:
         """POST entries; None is silence. Raises BatchTooLarge when the batch is over a limit."""
         body = encode_batch(batch)
-        while True:
-            coding = self._coding if len(body) >= PACK_FROM_BYTES else ""
-            reply = self._post(body, coding)
-            if reply is None or reply.status != 415 or not coding:
-                break
-            self._coding = CODINGS[CODINGS.index(coding) + 1]
-            log.warning("head office does not take %s; %s is tried", coding, self._coding or "no coding")
-        if reply is not None and reply.status == 415:
-            self._coding = CODINGS[0]  # it was not for the coding
+        coding = self._coding if len(body) >= PACK_FROM_BYTES else ""
+        reply = self._post(body, coding)
+        if reply is not None and reply.status == 415:  # tried again hourly (contract 2 §6), each time otherwise packed
+            self._coding = CODINGS[(CODINGS.index(coding) + 1) % len(CODINGS)]
+            log.warning("head office does not take it with coding %r; next is %r", coding, self._coding)
         return reply
 
     def bring(self, cosigned_note: str) -> Reply | None:

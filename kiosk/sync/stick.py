@@ -147,8 +147,9 @@ class Stick:
 
     def _hear(self, text: str) -> Outcome:
         cosigned = open_cosigned(text, self._journal.vkey, self._head_offices)
-        size, known = cosigned.checkpoint.size, self._known()
+        size = cosigned.checkpoint.size
         with closing(SyncStateFile(stick_state(self._state), self._outbox.origin)) as state:
+            known = self._known()  # under the lock: another round may have brought more just now
             if not self._is_here(cosigned.checkpoint):
                 state.change(stop_selling=True, problem_code="L-503", evidence=text)
                 return Outcome("ack-stop", "L-503", {"size": size})

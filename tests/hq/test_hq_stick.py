@@ -237,7 +237,8 @@ def test_a_fork_is_a_quarantine_with_evidence(hq, terminal, stick, size):
     own = write(stick, twin, size)
     told = one(hq, stick)
     if size > 300:  # its entries do not make one ledger with ours: nothing is proven yet, and nothing is kept
-        assert hq.log(terminal).size == 300 and told.code == "L-504"
+        assert hq.log(terminal).size == 300 and (told.said, told.code) == ("contrary", "S-604")
+        assert not hq.log(terminal).quarantined
         write(stick, twin, 250)
         shutil.rmtree(own)
         write(stick, twin, 250)

@@ -121,6 +121,12 @@ def test_a_receipt_is_of_a_closed_sale_in_its_place():
     assert refused(parse_receipt, "PK1:" + base45_encode(size_100))
 
 
+@pytest.mark.parametrize(("sale", "more"), [(None, {}), (SALE, {"kept": "x"}), (SALE, {"kept": True})])
+def test_a_receipt_is_of_a_sale_closed_in_form(sale, more):
+    raw = encode(Entry(100, 1_763_999_999_000, 3, "sale.closed", sale, (), {**closed().data, **more}))
+    assert refused(parse_receipt, receipt_text(SIGNER, raw, Frontier(LEAVES[:100])))
+
+
 def test_the_largest_receipt_fits_one_qr_code():
     origin = f"{'.'.join(['a' * 32] * 3)}/kiosk/{'1' * 8}/11/1"
     data = {**closed().data, "why": "x" * 333}

@@ -4,6 +4,7 @@ import sqlite3
 import tracemalloc
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ledger_story import (
     ORIGIN,
     OWED,
@@ -20,7 +21,8 @@ from ledger_story import (
 from kiosk.ledger.audit import PROBLEMS_MAX, Audit
 from kiosk.ledger.entry import Draft, Entry, encode
 from kiosk.ledger.journal import JournalReader
-from kiosk.ledger.note import Checkpoint, cosign, parse_checkpoint_note, sign_checkpoint
+from kiosk.ledger.keys import KeySigner
+from kiosk.ledger.note import HEAD_OFFICE, Checkpoint, cosign, parse_checkpoint_note, sign_checkpoint
 from kiosk.ledger.totals import Totals
 from kiosk.ledger.verify import finish, verify_journal
 from kiosk.ledger.walk import Walk
@@ -28,6 +30,7 @@ from kiosk.model.errors import LedgerFault
 
 SIGNER = terminal_signer()
 OPENED = {"origin": SIGNER.vkey.name, "vkey": str(SIGNER.vkey), "prev": "", "why": ""}
+PLACE = "power.example/kiosk"
 PREV = sign_checkpoint(SIGNER, Checkpoint(SIGNER.vkey.name, 9, bytes(32)))  # an old epoch's, not cosigned
 
 
@@ -224,6 +227,57 @@ def test_log_opened_names_its_own_key(change):
 def test_log_opened_may_hold_the_old_epochs_cosigned_checkpoint():
     opened = entry(0, "log.opened", data={**OPENED, "prev": cosign(PREV, office_signer(), 5)})
     assert walked(opened, entry(1)).frontier.size == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "seed", "size", "words"),
+    [
+        ("420100/0007/1", b"terminal", 9, []),
+        ("420100/0007/2", b"terminal", 9, ["prev is of power.example/kiosk/420100/0007/2, no older epoch"]),
+        ("420100/0007/10", b"terminal", 9, ["prev is of power.example/kiosk/420100/0007/10, no older epoch"]),
+        ("420100/0008/1", b"terminal", 9, ["prev is of power.example/kiosk/420100/0008/1, no older epoch"]),
+        ("420100/0007/1", b"forger", 9, ["the terminal's signature on prev does not hold"]),
+        ("420100/0007/1", b"terminal", 8, ["head office's cosignature on prev does not hold"]),
+        ("420100/0007/1", b"terminal", 0, ["head office's cosignature on prev does not hold"]),
+    ],
+)
+def test_prev_is_of_an_older_epoch_and_signed_as_far_as_keys_were_given(place, seed, size, words):
+    """``size``: what head office cosigned in truth; 0: it did not."""
+    own, old = terminal_signer("power.example/kiosk/420100/0007/2"), terminal_signer(f"{PLACE}/{place}", seed)
+    note, other = (sign_checkpoint(old, Checkpoint(old.vkey.name, each, bytes(32))) for each in (9, size))
+    second = cosign(other, office_signer(), 5) if size else other
+    opened = {"origin": own.vkey.name, "vkey": str(own.vkey), "why": "", "prev": note + second.splitlines(True)[-1]}
+    audit = Audit((own.vkey, terminal_signer("power.example/kiosk/420100/0007/1").vkey, office_signer().vkey))
+    audit.take(encode(entry(0, "log.opened", data=opened)))
+    found = [problem.words for problem in audit.report().problems]
+    assert len(found) == len(words) and all(map(str.startswith, found, words))
+
+
+@pytest.mark.parametrize(
+    ("against", "good"),
+    [("carried:1", True), ("carried:2", False), ("carried:3", False), ("carried:x", False), ("float", False)],
+)
+def test_what_an_old_epoch_left_is_posted_against_its_number(against, good):
+    own = terminal_signer("power.example/kiosk/420100/0007/2")
+    audit = Audit((own.vkey,))
+    opened = {**OPENED, "origin": own.vkey.name, "vkey": str(own.vkey)}
+    audit.take(encode(entry(0, "log.opened", data=opened)))
+    post = tuple(sorted(((against, 5000), ("cash:box", -5000))))
+    audit.take(encode(entry(1, "balance.brought", post=post, data={"from": 1})))
+    assert ["not against an older epoch" in problem.words for problem in audit.report().problems] == [True][good:]
+
+
+def test_prev_by_another_key_under_head_offices_name_is_no_unknown_key():
+    own, old = terminal_signer("power.example/kiosk/420100/0007/2"), SIGNER
+    forger = KeySigner(Ed25519PrivateKey.from_private_bytes(bytes(32)), office_signer().vkey.name, HEAD_OFFICE)
+    prev = cosign(sign_checkpoint(old, Checkpoint(old.vkey.name, 9, bytes(32))), forger, 5)
+    opened = encode(
+        entry(0, "log.opened", data={**OPENED, "origin": own.vkey.name, "vkey": str(own.vkey), "prev": prev})
+    )
+    for offices, count in (((), 0), ((office_signer().vkey,), 1), ((office_signer().vkey, forger.vkey), 0)):
+        audit = Audit((own.vkey, *offices))
+        audit.take(opened)
+        assert audit.report().problem_count == count
 
 
 def test_a_given_key_still_serves_when_entry_0_cannot_be_read():
