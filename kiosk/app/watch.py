@@ -87,6 +87,8 @@ class Watch:
                 look()
             except (KioskError, OSError) as error:
                 log.warning("watch: %s", error)
+            except Exception:  # a mistake of ours in one look must not end the others
+                log.critical("the watch made a mistake", exc_info=True)
 
     def _look_at_disk(self) -> None:
         full = shutil.disk_usage(self._config.terminal.folder).free < FREE_MIN_BYTES

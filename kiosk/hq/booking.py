@@ -92,6 +92,7 @@ class Pages:
         seq, self.size = self.size, self.size + 1
         try:
             entry = self._checked(seq, decode(content))
+            brought = brought_by(entry) if entry.kind == BROUGHT and entry.post and shaped(entry) else None
             energy, sale, voucher = _energy(entry), self._closed(entry), _voucher(entry)
         except LedgerFault as fault:
             self.parked[seq] = str(fault)
@@ -101,9 +102,8 @@ class Pages:
             self.vouchers.append(voucher)
         if (purchase := _purchase(entry)) is not None:
             self.purchases.append(purchase)
-        if entry.kind == BROUGHT and entry.post and shaped(entry):
-            row = brought_by(entry)
-            self.carried.append((seq, str(row.epoch), row.account, row.fen))
+        if brought is not None:
+            self.carried.append((seq, str(brought.epoch), brought.account, brought.fen))
         self.happenings.take(entry)
 
     def park(self, why: str) -> None:

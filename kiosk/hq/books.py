@@ -62,11 +62,16 @@ class _DoesNotFit(LedgerFault):
         super().__init__("L-501", f"it cannot be booked: {why}")
 
 
-def book(store: Store, log_id: str, told: Told | None = None) -> dict[int, str]:
-    """Books what is stored and not yet booked. Returns what was parked: seq → why. Raises LedgerFault L-502."""
+def book(
+    store: Store, log_id: str, told: Told | None = None, *, enough: Callable[[], bool] = lambda: False
+) -> dict[int, str]:
+    """Books what is stored and not yet booked. Returns what was parked: seq → why. Raises LedgerFault L-502.
+
+    ``enough`` is asked before each piece; what is left then stays for the next time.
+    """
     parked: dict[int, str] = {}
     limit, slowly_to = ENTRIES_AT_ONCE, 0
-    while (piece := _next(store, log_id, limit)) is not None:
+    while not enough() and (piece := _next(store, log_id, limit)) is not None:
         first = piece.log.booked_size
         pages = piece.pages()
         for content in piece.contents:
@@ -103,11 +108,17 @@ def rebuild(store: Store, log_id: str) -> dict[int, str]:
 
 def catch_up(store: Store, told: Told | None = None) -> int:
     """Books what any log has left over, e.g. after a power cut. Returns how many logs had."""
+    left = behind(store)
+    for log_id in left:
+        book(store, log_id, told)
+    return len(left)
+
+
+def behind(store: Store) -> list[str]:
+    """The logs (<H>) that have entries left to book."""
     with store.session() as database:
-        behind = list(Log.select().where(Log.booked_size < Log.size).order_by(Log.id).execute(database))
-    for log in behind:
-        book(store, log.hash, told)
-    return len(behind)
+        query = Log.select(Log.hash).where(Log.booked_size < Log.size).order_by(Log.id)
+        return [log_id for (log_id,) in query.tuples().execute(database)]
 
 
 def _next(store: Store, log_id: str, limit: int) -> _Piece | None:

@@ -216,7 +216,10 @@ async def _pasted(request: Request) -> str:
     body = bytearray()
     async for part in request.stream():
         body += part[: FORM_BYTES_MAX - len(body)]
-    sent = parse_qs(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=4)
+    try:
+        sent = parse_qs(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=4)
+    except ValueError:  # more fields than the page has
+        return ""
     return sent.get("text", [""])[0].strip("\r\n")
 
 

@@ -12,6 +12,7 @@ from kiosk.hq.clerk import Clerk
 from kiosk.hq.console import BOOKS_WAIT_S, HEADERS, HERE, LANGUAGES, language_for, page_template
 from kiosk.hq.finding import SHOWN_MAX, Wish, debts, events, proofs, sales
 from kiosk.hq.happenings import TOPICS
+from kiosk.hq.held import closings
 from kiosk.hq.store import Store
 from kiosk.model.clock import Clock
 from kiosk.model.errors import ConfigFault
@@ -19,7 +20,7 @@ from kiosk.model.texts import Texts, load_texts
 
 FIRST = date(1970, 1, 1)
 KINDS = (  # those that ``happenings`` makes events of
-    *("card.blocked", "target.refused", "downlink.stood"),
+    *("card.blocked", "target.refused", "downlink.stood", "program.returned"),
     *("device.down", "write.failed", "card.failed", "receipt.failed", "sale.closed", "fraud.seen", "note.lost"),
     *(
         "note.unknown",
@@ -84,7 +85,8 @@ def books_router(store: Store, clock: Clock, clerk: Clerk) -> APIRouter:
         clerk.settle(BOOKS_WAIT_S)
         found, count = sales(store, wish)
         owed = debts(store, wish.text)
-        return pages.show(request, lang, "sales.html", wish, sales=found, count=count, debts=owed)
+        closed = list(closings(store, wish.text))[:SHOWN_MAX]
+        return pages.show(request, lang, "sales.html", wish, sales=found, count=count, debts=owed, closed=closed)
 
     @routes.get("/events", response_class=HTMLResponse)
     def find_events(request: Request, lang: str = "", q: str = "", to: str = "", topic: str = "") -> Response:

@@ -12,6 +12,7 @@ from typing import Any
 from peewee import Database, Expression, fn
 
 from kiosk.hq.booking import DAY_MS, UTC_OFFSET_MS
+from kiosk.hq.carried import brought_elsewhere
 from kiosk.hq.happenings import TEXT_MAX, TOPICS
 from kiosk.hq.store import Store
 from kiosk.hq.tables import Event, Evidence, Log, Owed, Sale
@@ -161,10 +162,18 @@ def debts(store: Store, text: str) -> list[FoundDebt]:
         if text:
             query = query.where(Owed.customer == text[:TEXT_MAX].replace("\0", ""))
         rows = query.order_by(Owed.since_ms, Owed.log, Owed.vendor, Owed.customer).limit(SHOWN_MAX).execute(database)
+        elsewhere = brought_elsewhere(database)
+        found = [(row, row.fen + _gone(elsewhere, row)) for row in rows]
         return [
-            FoundDebt(origins[row.log_id].split("/")[3], row.vendor, row.customer, row.fen, row.since_ms)
-            for row in rows
+            FoundDebt(origins[row.log_id].split("/")[3], row.vendor, row.customer, fen, row.since_ms)
+            for row, fen in found
+            if fen > 0
         ]
+
+
+def _gone(elsewhere: dict[int, dict[str, int]], row: Any) -> int:
+    """Fen below 0: what a later epoch brought over, or people closed."""
+    return elsewhere.get(row.log_id, {}).get(f"owed:{row.vendor}:{row.customer}", 0)
 
 
 def events(store: Store, wish: Wish) -> tuple[list[FoundEvent], int]:

@@ -6,9 +6,11 @@ unpacked onto the stick; it stands in the page itself, so nothing is kept here f
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import tempfile
 import threading
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -29,6 +31,7 @@ from kiosk.model.errors import ConfigFault
 from kiosk.model.texts import Texts, load_texts
 
 PIECE_BYTES = 1_048_576  # written at once
+STALL_MAX_S, UPLOAD_MAX_S = 60.0, 3_600.0  # nothing came for so long; all of it
 REFUSALS = ("no-form", "torn", "too-large", "no-zip", "encrypted", "packing", "nothing", "too-many", "busy", "no-room")
 FIGURES = frozenset({"name", "code", "size", "new", "held"})
 KEYS = {
@@ -121,13 +124,27 @@ def hand_in(office: Office, file: IO[bytes]) -> Handed:
     return Handed(tuple(told), left_out=max(0, len(folders) - LOGS_MAX))
 
 
+async def _in_time(stream: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """The upload's pieces. Raises FormRefused where they stop coming: others wait for the one that is under way."""
+    clock = asyncio.get_running_loop().time
+    until_s = clock() + UPLOAD_MAX_S
+    while True:
+        try:
+            received = await asyncio.wait_for(anext(stream), min(STALL_MAX_S, until_s - clock()))
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise FormRefused("torn") from error
+        yield received
+
+
 async def _received(request: Request, file: IO[bytes]) -> Handed | None:
     """Lays the upload into the file; why not, where it cannot be. Raises ClientDisconnect, OSError."""
     pieces = bytearray()
     refused: Handed | None = None
     try:
         part = FilePart(request.headers.get("content-type", ""), "stick", pieces.extend, UPLOAD_BYTES_MAX)
-        async for received in request.stream():
+        async for received in _in_time(request.stream()):
             part.feed(received)
             if len(pieces) >= PIECE_BYTES:
                 await run_in_threadpool(file.write, bytes(pieces))

@@ -294,3 +294,12 @@ def test_a_clock_that_was_set_is_told_once(kiosk):
     assert not any(isinstance(event, ClockStepped) for event in kiosk.heard)
     _, effects = step(State(Rules(), {}, Idle()), ClockStepped(1, 2), Stamp(bytes(16), "20261124114000"))
     assert [draft.data for effect in effects for draft in effect.drafts] == [{"old": 1, "new": 2}]
+
+
+def test_a_mistake_in_one_look_leaves_the_others_their_turn(kiosk, caplog):
+    """A watch that has died sees no full disk and starts no uplink; a thermometer that says nothing is no reason."""
+    (kiosk.warmth / "thermal_zone0").mkdir(parents=True)
+    (kiosk.warmth / "thermal_zone0" / "temp").write_text("")
+    kiosk.said(stop_selling=True)
+    assert kiosk.look() == [DeviceDown("head-office", "L-503")]
+    assert "the watch made a mistake" in caplog.text

@@ -2,6 +2,8 @@
 
     python tests/bench/bench_intake.py [entries] [terminals]     # 1000000 1000 for the long form
     python tests/bench/bench_intake.py --profile                 # where the time goes, on SQLite
+    python tests/bench/bench_intake.py --picture                 # the curve, 10^4 to 10^6: docs/pictures/hq-intake.svg
+    python tests/bench/bench_intake.py --picture 1000 10000 --terminals 50 --out /tmp/try.svg   # small, to try it
 
 Limits, in the same run, on the same disk, in transactions of the same size:
 
@@ -14,6 +16,7 @@ cosigned, COMMIT. The books follow the intake in the clerk's thread; what they c
 because a disk has moods; a ratio is that of the medians.
 """
 
+import argparse
 import cProfile
 import logging
 import pstats
@@ -24,6 +27,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -52,6 +56,9 @@ ENTRIES = 5 * BATCH * ROUNDS
 TERMINALS = 100
 EACH = 100  # entries of each of many terminals
 THREADS = 8
+CURVE = (10_000, 100_000, 1_000_000)  # entries of one terminal, and of many together
+CROWD = 1_000  # terminals
+SAMPLE = 5  # batches timed at each size
 logging.disable(logging.WARNING)
 
 
@@ -225,32 +232,112 @@ def crowd(intake, terminals):
     return costs
 
 
-def rows(entries=ENTRIES, terminals=TERMINALS):
-    """For ``make bench``: (what, key, ratio, words)."""
-    found = []
+def grown(intake, limit, sizes):
+    """µs an entry of one terminal, and µs a row of the limit, medians of the last batches before each size."""
+    sender, found = Sender(1), []
+    intake.add(sender)
+    for size in sizes:
+        batch = min(BATCH, size // 2)
+        sample = min(SAMPLE, max(1, (size - sender.sent) // 2 // batch)) * batch
+        while (rest := size - sample - sender.sent) > 0:
+            _both_take(intake, limit, sender, min(rest, SAMPLE * BATCH), batch)
+        taken = [_both_take(intake, limit, sender, batch, batch) for _ in range(sample // batch)]
+        found.append((size, *(statistics.median(column) * 1e6 / batch for column in zip(*taken, strict=True))))
+    return found
+
+
+def _both_take(intake, limit, sender, count, batch):
+    """Seconds of ours and of the limit, for the same next entries."""
+    first = sender.sent
+    bodies, made = sender.bodies(count, batch)
+    rows = [(1, first + place, entry, leaf) for place, (_, entry, leaf) in enumerate(made)]
+    theirs = timed(partial(put_all, limit, rows))
+    return timed(partial(intake.send, sender, bodies)), theirs
+
+
+def crowded(intake, limit, sizes, terminals):
+    """The same for many terminals at once, by all entries together: a request of a few entries from each is timed."""
+    senders, found = [Sender(100 + place) for place in range(terminals)], []
+    for sender in senders:
+        intake.add(sender)
+    few = max(1, sizes[0] // terminals)
+    with ThreadPoolExecutor(THREADS) as pool:
+        for size in sizes:
+            rounds = min(SAMPLE, (size // terminals - senders[0].sent) // few)
+            while (rest := size // terminals - rounds * few - senders[0].sent) > 0:
+                _crowd_takes(pool, intake, limit, senders, min(rest, EACH))
+            taken = [_crowd_takes(pool, intake, limit, senders, few) for _ in range(rounds)]
+            medians = (statistics.median(column) for column in zip(*taken, strict=True))
+            found.append((size, *(spent * 1e6 / (few * terminals) for spent in medians)))
+    return found
+
+
+def _crowd_takes(pool, intake, limit, senders, count):
+    sends, puts = [], []
+    for log, sender in enumerate(senders, 2):
+        first = sender.sent
+        bodies, made = sender.bodies(count, count)
+        puts.append(([(log, first + place, entry, leaf) for place, (_, entry, leaf) in enumerate(made)],))
+        sends.append((sender, bodies))
+    theirs = both(pool, limit.put, puts)
+    return both(pool, intake.send, sends), theirs
+
+
+def curve(sizes, terminals):
+    """Database → rows of ``grown``, and of ``crowded``."""
+    one, many = {}, {}
+    with databases() as kinds:
+        for kind, (folder, url, limit) in kinds.items():
+            intake = Intake(folder, url)
+            one[kind] = told(f"{kind}, one terminal", grown(intake, limit, sizes))
+            many[kind] = told(f"{kind}, {terminals} terminals", crowded(intake, limit, sizes, terminals))
+            intake.store.close()
+    return one, many
+
+
+def told(what, found):
+    for size, ours, limit in found:
+        print(f"{what:<28} {size:>10,} entries: {ours:7.1f} µs an entry, {limit:7.1f} µs a row", flush=True)
+    return found
+
+
+@contextmanager
+def databases():
+    """Name → (folder, ours, the limit's)."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         server = Server(**dict.fromkeys(LIGHT, "on"))
         try:
-            kinds = {
-                "SQLite": (f"sqlite:///{folder}/hq.db", Sqlite(folder / "limit.db")),
-                "PostgreSQL": (server.url(server.create(name="hq")), Postgres(server.url(server.create(name="other")))),
+            ours, theirs = server.url(server.create(name="hq")), server.url(server.create(name="other"))
+            yield {
+                "SQLite": (folder / "SQLite", f"sqlite:///{folder}/hq.db", Sqlite(folder / "limit.db")),
+                "PostgreSQL": (folder / "PostgreSQL", ours, Postgres(theirs)),
             }
-            for kind, (url, limit) in kinds.items():
-                intake = Intake(folder / kind, url)
-                ours, theirs, books, growth, last = compare(intake, limit, entries)
-                words = f"{ours:,.0f} entries/s against {theirs:,.0f} rows/s"
-                words += f"; the books follow at {books:,.0f}/s" if books else ""
-                found.append((f"intake, verified and durable, {kind}", "intake", ours / theirs, words))
-                words = f"the last {entries // ROUNDS:,} of {entries:,} entries against the first ones: {last:,.0f}/s"
-                found.append((f"cost per entry as a log grows, {kind}", "growth", growth, words))
-                alone, many = crowd(intake, terminals)
-                words = f"{alone * 1e6:.0f} µs an entry of one terminal, {many * 1e6:.0f} µs of {terminals:,} at once"
-                found.append((f"cost per entry of many terminals, {kind}", "crowd", many / alone, words))
-                intake.store.close()
         finally:
             server.close()
+
+
+def rows(entries=ENTRIES, terminals=TERMINALS):
+    """For ``make bench``: (what, key, ratio, words)."""
+    found = []
+    with databases() as kinds:
+        for kind, (folder, url, limit) in kinds.items():
+            intake = Intake(folder, url)
+            found += _rows_of(kind, intake, limit, entries, terminals)
+            intake.store.close()
     return found
+
+
+def _rows_of(kind, intake, limit, entries, terminals):
+    ours, theirs, books, growth, last = compare(intake, limit, entries)
+    words = f"{ours:,.0f} entries/s against {theirs:,.0f} rows/s"
+    words += f"; the books follow at {books:,.0f}/s" if books else ""
+    yield f"intake, verified and durable, {kind}", "intake", ours / theirs, words
+    words = f"the last {entries // ROUNDS:,} of {entries:,} entries against the first ones: {last:,.0f}/s"
+    yield f"cost per entry as a log grows, {kind}", "growth", growth, words
+    alone, many = crowd(intake, terminals)
+    words = f"{alone * 1e6:.0f} µs an entry of one terminal, {many * 1e6:.0f} µs of {terminals:,} at once"
+    yield f"cost per entry of many terminals, {kind}", "crowd", many / alone, words
 
 
 def profile():
@@ -269,8 +356,21 @@ def profile():
 def main():
     if "--profile" in sys.argv:
         return profile()
-    given = [int(word) for word in sys.argv[1:]]
-    for what, _, ratio, words in rows(*given):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("sizes", nargs="*", type=int)
+    parser.add_argument("--picture", action="store_true")
+    parser.add_argument("--terminals", type=int, default=CROWD, help="of the picture")
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    if given.picture:
+        import picture
+
+        sizes = tuple(given.sizes) or CURVE
+        one, many = curve(sizes, given.terminals)
+        few = max(1, sizes[0] // given.terminals)
+        picture.write_intake(one, many, given.terminals, few, *([given.out] if given.out else []))
+        return None
+    for what, _, ratio, words in rows(*given.sizes):
         print(f"{what:<45} {ratio:6.2f}   {words}")
     return None
 

@@ -48,7 +48,7 @@ def test_it_mounts_makes_the_round_unmounts_and_then_tells(round_with, tmp_path)
     assert [line.split()[0] for line in told] == ["mount", "runuser", "umount"]
     options = set(told[0].split()[2].split(","))
     assert {"noexec", "nosuid", "nodev", "nosymfollow", "uid=990", "gid=990"} <= options and "ro" not in options
-    assert told[0].endswith(f"/dev/sda1 {place}")
+    assert told[0].endswith(f" -t vfat,exfat /dev/sda1 {place}"), "no other filing system, whatever it shows by now"
     assert f"-u kiosk -- {sys.executable} -m kiosk sync round {place} --config /etc/prepaid-kiosk/kiosk.toml" in told[1]
     assert not place.exists()
 

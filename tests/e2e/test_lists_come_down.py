@@ -1,6 +1,8 @@
 """Head office publishes; the running kiosk sells at the new price, refuses a lost card, brings what is owed."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 from stage import VENDORS, Customer, entries, nothing_is_lost
@@ -13,6 +15,7 @@ from kiosk.hq.publish import keyfiles
 from kiosk.hq.publish.repository import ROLES, Repository
 from kiosk.model import targets
 from kiosk.model.clock import SystemClock
+from kiosk.model.errors import ConfigFault
 from kiosk.model.texts import load_texts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -33,11 +36,16 @@ class Publishing:
         keys = world.town.hq / "publish" / "keys"
         self.keys = {role: keyfiles.found([keys], f"{role}-")[0] for role in ROLES}
 
-    def put(self, name, text):
-        """By the command that staff use."""
+    def put(self, name, text, refused=""):
+        """By the command that staff use; ``refused``: the code with which it must not succeed."""
         (self.folder / "sent").write_text(text, encoding="utf-8")
         given = name if "=" in name else f"{name}={self.folder / 'sent'}"
-        call("hq", "publish", "put", "--data", self.world.town.hq, *f"--{given}".split("=", 1))
+        words = ("hq", "publish", "put", "--data", self.world.town.hq, *f"--{given}".split("=", 1))
+        if refused:
+            with pytest.raises(ConfigFault, match=refused):
+                call(*words)
+            return
+        call(*words)
 
     def publish(self, name, text):
         """What staff's commands make out of the database."""
@@ -88,7 +96,7 @@ def test_prices_lost_cards_and_debts_come_down_to_a_running_kiosk(stage):
     office.arrives("owed.installed", 1)
     world.insert(card)
     world.wait_until(lambda: card.reading().count == reading.count + 1, 40, "the debt on the card")
-    assert last(world, "write.done")["voucher"] == row.no
+    world.wait_until(lambda: last(world, "write.done").get("voucher") == row.no, 10, "its entry, after the read back")
 
 
 def drive(card):
@@ -150,3 +158,43 @@ def test_secrets_that_were_sealed_to_this_terminal(stage):
     office.arrives("secrets.installed", 1)
     assert Customer(world, card, (5000,)).visit() == "done-zh-CN"
     assert nothing_is_lost(world, card) == 0
+
+
+def test_settings_and_staff_come_to_a_running_kiosk(stage):
+    """The words on the screen and the amounts change between two visits; staff's PINs are known beside the kiosk."""
+    world, power = stage(VENDORS["rdk"], changes=POLL)
+    office, (card,) = Publishing(world), world.cards
+    power.start()
+    assert Customer(world, card, (5000,)).visit() == "done-zh-CN"
+    drive(card)
+    office.put("settings", 'version = 1\n[terminal]\nphone = "12398"\n[visit]\namounts_fen = [5000, 10000]\n')
+    own = settings_file(world, 1, 'operator_zh = "江城电力"')
+    office.put(f"own-settings={WHO}={own}", "")
+    office.arrives("settings.installed", 1)
+    world.wait_until(lambda: (world.town.kiosk / "settings" / "own.toml").exists(), 40, "the terminal's own settings")
+    customer = Customer(world, card, (5000,))
+    assert customer.visit() == "done-zh-CN" and nothing_is_lost(world, card) == 0
+    assert any("江城电力" in line for line in customer.eyes.words), "the frame names the operator anew"
+
+    own = settings_file(world, 2, "operator_zh = 7")
+    office.put(f"own-settings={WHO}={own}", "", refused="F-718")
+    staff = [sys.executable, "-m", "kiosk", "hq", "staff", "add", "1001", "--zh", "李四", "--en", "Li Si"]
+    staff += ["--roles", "attendant", "--data", world.town.hq]
+    subprocess.run(staff, input="402917\n402917\n", text=True, check=True, capture_output=True)
+    key = world.town.kiosk / "sealing-key.txt"
+    call("hq", "publish", "staff", "--key", key, "--data", world.town.hq)
+    office.arrives("staff.installed", 1)
+    check = [sys.executable, "-m", "kiosk", "staff", "check", "1001", "--config", world.town.config]
+    told = [subprocess.run(check, input=f"{pin}\n", text=True, capture_output=True) for pin in ("402917", "402918")]
+    assert [done.returncode for done in told] == [0, 1] and "李四" in told[0].stdout
+
+    world.kiosk.pull_plug()
+    power.start()
+    assert Customer(world, card, (5000,)).visit() == "done-zh-CN", "over a power cut"
+    assert [e.data["name"] for e in entries(world) if e.kind == "settings.installed"].count("own") == 1
+
+
+def settings_file(world, version, line):
+    path = world.town.folder / "own-settings.toml"
+    path.write_text(f"version = {version}\n[terminal]\n{line}\n", encoding="utf-8")
+    return path

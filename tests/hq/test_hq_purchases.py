@@ -34,6 +34,22 @@ def test_two_terminals_sold_the_same_purchase_of_one_card(hq, terminal, other):
     assert told(hq) == [line], "said once, however often it is sent"
 
 
+def test_a_purchase_sold_very_often_is_one_line_that_does_not_grow(hq, terminal, other):
+    """A terminal out of its mind: the line says how many, and where all of them are to be seen."""
+    for number in range(40):
+        terminal.sell(number.to_bytes(16, "big"), 1450, 2589, [1450], meter="202600012345", count=8)
+        send(hq, terminal)
+    (line,) = told(hq)
+    assert line.count(" fen, ") == 5 and line.endswith(", and 35 more: 40 in all, see /sales?q=10086")
+    assert len(line) < 400 and "40 in all" in hq.client.get("/?lang=en").text
+    page = hq.client.get("/sales?lang=en&q=10086").text
+    assert page.count('<td class="n">8</td>') == 40
+    other.sell(bytes(16), 4000, 7142, [4000], meter="202600012345", count=8)
+    send(hq, other)
+    first, second = told(hq)
+    assert first == line and "41 in all" in second, "another terminal's is told again, for it has another owner"
+
+
 @pytest.mark.parametrize(("meter", "count"), [("202600012345", 9), ("202600012346", 8)])
 def test_other_counts_and_other_meters_are_other_purchases(hq, terminal, other, meter, count):
     terminal.sell(bytes(16), 1450, 2589, [1450], meter="202600012345", count=8)

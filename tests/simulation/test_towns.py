@@ -95,3 +95,15 @@ def test_a_failure_is_made_small_and_told_with_the_command_that_plays_it_again(m
 def test_asked_wrongly(capsys):
     assert command.main(["--vendors", "nobody"]) == 2
     assert "nobody" in capsys.readouterr().err
+
+
+def test_a_stick_called_safe_before_it_was_flushed_is_found(monkeypatch):
+    monkeypatch.setattr("kiosk.simulation.medium.Medium.flush", lambda *_: None)
+    plan = Plan(VENDORS[:1], ("ccnet", "ssp"), 15, often=frozenset({"no line at all"}))
+    assert any("were safe on the stick" in live(f"sticks/{town}", plan).broken for town in range(5))
+
+
+def test_what_a_kiosk_without_a_line_has_to_tell_travels_in_a_pocket():
+    told = live("pocket", Plan(VENDORS[:1], ("ccnet", "ssp"), 15, often=frozenset({"no line at all"})))
+    assert told.broken == "" and told.faults["no line at all"] == 2
+    assert told.sticks["rounds"] > 2 and told.sticks["taken"] > 2

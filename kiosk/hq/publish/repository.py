@@ -149,6 +149,10 @@ class Repository:
             raise LedgerFault("L-505", f"{self.folder} is no repository: make it with `kiosk hq publish init`")
         return newest.signed
 
+    def paths(self) -> list[str]:
+        """The names of all that is published."""
+        return sorted(self.now(Targets).targets)
+
     def content(self, path: str) -> bytes | None:
         """What is published under a name; None if nothing is."""
         told = self.now(Targets).targets.get(path)
@@ -172,8 +176,7 @@ class Repository:
     def _version(self, role: str) -> int:
         """The version in force: of a root the highest, of the others the one that the timestamp leads to."""
         if role == "root":
-            found = [int(path.name.split(".")[0]) for path in self.metadata.glob("*.root.json")]
-            return max(found, default=0)
+            return max((int(path.name.split(".")[0]) for path in self._files("*.root.json")), default=0)
         stamp = self._newest(Timestamp)
         if stamp is None:
             return 0
@@ -226,6 +229,10 @@ class Repository:
     def _path(self, role: str, version: int) -> Path:
         return self.metadata / f"{version}.{role}.json"
 
+    def _files(self, pattern: str) -> list[Path]:
+        """Metadata files, but for what a power cut left half written."""
+        return [path for path in self.metadata.glob(pattern) if path.name[0] != "."]
+
     def _put(self, path: Path, content: bytes) -> None:
         """Durable, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -239,13 +246,13 @@ class Repository:
 
     def _tidy(self, targets: int, snapshot: int) -> None:
         """What no terminal can still be reading goes; roots stay for ever, an old terminal needs each of them."""
-        for path in self.metadata.glob("*.*.json"):
+        for path in self._files("*.*.json"):
             version, role = path.name.split(".")[:2]
             newest = {"targets": targets, "snapshot": snapshot}.get(role, 0)
             if newest and int(version) <= newest - KEPT:
                 path.unlink(missing_ok=True)
         named = set()
-        for path in self.metadata.glob("*.targets.json"):
+        for path in self._files("*.targets.json"):
             listed = Metadata[Targets].from_file(str(path)).signed.targets
             named |= {self.targets / target_name(told) for told in listed.values()}
         for path in list(self.targets.rglob("*")):
