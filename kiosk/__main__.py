@@ -13,12 +13,14 @@ USAGE = """usage: python -m kiosk PROGRAM …
   card     staff's work on a card             人工办卡：开户、补卡、清零、冲正…
   demo     head office, kiosk and desk        演示：总部、终端、操作台
   matters  the attendant's list               待办事项
+  staff    who may work here, a PIN checked   人员名单、核对密码
   ledger   verify, export, closings, outages  账本：校验、导出、合计、结账、停用
   receipt  verify a slip's code               校验凭条
   driver   begin or check a vendor's folder   新建、检验厂家驱动
   simulate whole towns in simulated time      全镇模拟（故障注入）
   powercuts  the plug pulled below SQLite     拔电试验（磁盘层）
   hq       head office                        总部
+  self-check  whether this program can run here  程序自检（升级前）
   sync     the uplink (started by run)        上传（由 run 启动）
   sync status  how far, what is wrong         上传进度、故障
   sync round FOLDER  records on a stick       U盘携带记录
@@ -73,6 +75,18 @@ def _matters(_: str, rest: Sequence[str]) -> int:
     return matters.main(rest)
 
 
+def _staff(_: str, rest: Sequence[str]) -> int:
+    from kiosk.app import staff_command  # noqa: PLC0415
+
+    return staff_command.main(rest)
+
+
+def _self_check(_: str, rest: Sequence[str]) -> int:
+    from kiosk.app import self_check  # noqa: PLC0415
+
+    return self_check.main(rest)
+
+
 def _simulate(_: str, rest: Sequence[str]) -> int:
     from kiosk.simulation.town import command  # noqa: PLC0415
 
@@ -118,6 +132,13 @@ def _parsed(add_parsers: Callable[..., None], name: str, rest: Sequence[str]) ->
     return int(given.run(given))
 
 
+def _version() -> int:
+    from kiosk.app.releases import running  # noqa: PLC0415
+
+    sys.stdout.write(f"{running().told}\n")
+    return 0
+
+
 PROGRAMS: dict[str, Callable[[str, Sequence[str]], int]] = {
     "run": _terminal,
     "enrol": _terminal,
@@ -127,6 +148,8 @@ PROGRAMS: dict[str, Callable[[str, Sequence[str]], int]] = {
     "receipt": _ledger,
     "driver": _driver,
     "matters": _matters,
+    "staff": _staff,
+    "self-check": _self_check,
     "simulate": _simulate,
     "powercuts": _powercuts,
     "hq": _hq,
@@ -137,6 +160,8 @@ PROGRAMS: dict[str, Callable[[str, Sequence[str]], int]] = {
 def main() -> int:
     """Runs the program named first. Exit status 2: no such program, or words that are off."""
     name, rest = (sys.argv[1] if len(sys.argv) > 1 else ""), sys.argv[2:]
+    if name == "--version":
+        return _version()
     program = PROGRAMS.get(name)
     if program is None:
         sys.stderr.write(USAGE)

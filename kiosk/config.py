@@ -12,7 +12,7 @@ import re
 import tomllib
 import types
 import typing
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,7 @@ class HeadOffice:
     retry_min_ms: int = 5_000
     retry_max_ms: int = 3_600_000
     heartbeat_ms: int = 86_400_000
-    limit_kbit_s: int = 0  # the uplink sends no faster; a little below a slow modem's speed is best; 0: no limit
+    limit_kbit_s: int = 0  # neither way faster; a little below a slow modem's speed is best; 0: no limit
     sell_in_quarantine: bool = False
 
 
@@ -284,16 +284,17 @@ class Config:
         return f"{self.place}/{epoch}"
 
 
-def load_config(path: Path) -> Config:
-    """The configuration a file says. Raises ConfigFault F-701 that lists every mistake."""
+def load_config(path: Path, *layers: Mapping[str, Mapping[str, Any]]) -> Config:
+    """The configuration of a file, with layers of tables over it. Raises ConfigFault F-701 that lists every mistake."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigFault("F-701", f"{path}: {error}") from error
+    for layer in layers:
+        tables |= {name: {**tables.get(name, {}), **table} for name, table in layer.items()}
     mistakes: list[str] = []
     config = _build(Config, tables, "", path.resolve().parent, mistakes)
-    if isinstance(config, Config):
-        mistakes += _sense(config)
+    mistakes += _sense(config) if isinstance(config, Config) else []
     if mistakes or not isinstance(config, Config):
         raise ConfigFault("F-701", f"{path}: " + "; ".join(mistakes))
     return config

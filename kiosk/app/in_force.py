@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -53,6 +53,12 @@ class InForce:
     owed: OwedList | None = None
     blocked: BlockList | None = None
     messages: MessageList | None = None
+    awaited: frozenset[str] = frozenset()  # must come down before anything is sold
+
+
+NEEDED = frozenset({"price", "customers", "owed", "blocked"})
+"""Lists that must not be forgotten: who sells without one sells at another price, to a stolen card, past a debt that is
+bound to the card's count, or digits that a meter has had."""
 
 
 class Shelf:
@@ -105,19 +111,30 @@ def shelf_of(config: Config) -> Shelf:
 def at_start(config: Config, memory: Memory, shelf: Shelf) -> tuple[InForce, list[Draft]]:
     """What is in force at a start, and the entries of what came as a file meanwhile.
 
-    Raises ConfigFault F-702, F-704 or F-705: a list is configured that cannot be used, and there is no other.
+    A list that the ledger names, and whose file is not here (a new disk after a repair), is ``awaited``. Raises
+    ConfigFault F-702, F-704 or F-705: a list is configured that cannot be used, and no other is here or can come down.
     """
     drafts: list[Draft] = []
+    awaited: set[str] = set()
+    comes_down = config.tuf_root.exists()
 
     def of(name: str, parse: Callable[[str], L], load: Load[L] | None) -> L | None:
         kept = kept_list(memory, shelf, name, parse)
-        fresh, digest = _from_file(load, kept, memory.version(name))
+        try:
+            fresh, digest = _from_file(load, kept, memory.version(name))
+        except ConfigFault as fault:
+            if not comes_down:
+                raise
+            log.warning("the %s list must come down before anything is sold: %s", name, fault)
+            fresh, digest = None, b""
         if fresh is not None and fresh.version != memory.version(name):
             drafts.append(Draft(f"{name}.installed", None, (), {"version": fresh.version, "sha256": digest}))
-        return fresh or kept
+        found = fresh or kept
+        if found is None and comes_down and (name == "price" or (name in NEEDED and memory.version(name))):
+            awaited.add(name)
+        return found
 
-    prices = of("price", parse_prices, _prices_of(config))
-    assert prices is not None, "no price list, and no fault"
+    prices = of("price", parse_prices, _prices_of(config)) or PriceBook(memory.version("price"), {})
     roll, debts = config.customers, config.owed
     found = InForce(
         prices,
@@ -126,7 +143,7 @@ def at_start(config: Config, memory: Memory, shelf: Shelf) -> tuple[InForce, lis
         of("blocked", parse_blocked, None),
         of("messages", parse_messages, None),
     )
-    return found, drafts
+    return replace(found, awaited=frozenset(awaited)), drafts
 
 
 def prices_now(config: Config, memory: Memory, shelf: Shelf) -> PriceBook:

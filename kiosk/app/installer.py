@@ -2,7 +2,8 @@
 durable, and handed to the sale, which takes it up between two visits.
 
 What cannot be read, or is older than what is in force, is kept out and recorded; what was in force stays. It says as
-well whether the price list is past its last day, and which message of head office is the day's.
+well whether the price list is past its last day, whether lists are still to come before anything is sold (a new epoch
+on a new disk), and which message of head office is the day's.
 """
 
 from __future__ import annotations
@@ -15,8 +16,14 @@ from pathlib import Path
 
 from kiosk.app.cards import CardSlot
 from kiosk.app.in_force import InForce, Shelf
+from kiosk.app.office_settings import PREFIX as SETTINGS
+from kiosk.app.office_settings import SettingsRoad
+from kiosk.app.programs import NAME as PROGRAM
+from kiosk.app.programs import ProgramRoad
 from kiosk.app.sent_vendors import PREFIX, SentVendors
+from kiosk.app.staff import open_staff
 from kiosk.app.tokens import TokenMaker
+from kiosk.app.vendors import opened_secrets
 from kiosk.billing.blocked import parse_blocked
 from kiosk.billing.book import PriceBook, parse_prices
 from kiosk.billing.customers import CustomerList, parse_customers
@@ -74,8 +81,11 @@ class Installer:
         vendors: SentVendors,
         clock: Clock,
         post: Post,
+        settings: SettingsRoad | None = None,
+        programs: ProgramRoad | None = None,
     ) -> None:
         """``folder``: the downlink's. ``memory`` is the runner's; only whole values are read from it."""
+        self._settings, self._programs = settings, programs
         self._folder, self._shelf, self._memory, self._who = folder, shelf, memory, who
         self._lists, self._vendors, self._clock, self._post = lists, vendors, clock, post
         self._read: dict[str, NewList | RefusedList] = {}  # target → what was last read of it
@@ -85,6 +95,7 @@ class Installer:
         """One look. Raises LedgerFault L-502."""
         self._look_at_prices()
         self._look_at_messages()
+        self._post(DeviceDown("lists", "F-716") if self._lists.awaited else DeviceUp("lists"))
         offer = read_offer(self._folder)
         if offer.code != self._memory.downlink:
             self._post(DownlinkSaid(offer.code))
@@ -98,7 +109,7 @@ class Installer:
         vendor = targets.vendor_in(path)
         known_as = NAMES.get(path.rpartition("/")[2] if path.startswith("terminals/") else path)
         name = PREFIX + vendor if vendor else known_as
-        if name is None:
+        if name is None or (name == PROGRAM and self._programs is None):  # nobody would start another program
             return None
         raw = bytes.fromhex(digest)
         in_force, known = self._memory.lists.get(name, (0, b"")), self._memory.refused.get(path)
@@ -113,21 +124,35 @@ class Installer:
                 return None
             self._read[path] = read = self._parsed(path, name, content, offer.version)
         if vendor and isinstance(read, NewList):
-            return self._checked(vendor, path, read)
+            return self._checked(path, read, lambda: self._conforms(vendor, read.sha256))
         if isinstance(read, RefusedList) or read.content.version > in_force[0] or in_force[1] == raw:
-            return read
-        if read.content.version == in_force[0]:
-            return None  # the same list came as a signed note
+            return self._checked(path, read, lambda: self._runs(read)) if name == PROGRAM else read
+        if read.content.version == in_force[0]:  # the same list came as a signed note
+            return read if name in self._lists.awaited else None
         log.warning("%s is version %d, %d is in force", path, read.content.version, in_force[0])
-        return RefusedList(path, raw, LIST_CODES[name])
+        return RefusedList(path, raw, _code_of(name))
 
-    def _checked(self, vendor: str, path: str, read: NewList) -> NewList | RefusedList | None:
-        """A vendor's folder, once it is known whether it conforms."""
+    def _conforms(self, vendor: str, digest: bytes) -> bool | None:
         in_force = [digest.hex() for name, (_, digest) in self._memory.lists.items() if name.startswith(PREFIX)]
+        return self._vendors.is_good(vendor, digest, in_force)
+
+    def _runs(self, read: NewList | RefusedList) -> bool | None:
+        assert self._programs is not None, "asked for only where programs come down"
+        if isinstance(read, RefusedList):
+            return True
+        return self._programs.is_good(read.content.version, self._shelf.get(read.sha256))
+
+    def _checked(
+        self, path: str, read: NewList | RefusedList, is_good: Callable[[], bool | None]
+    ) -> NewList | RefusedList | None:
+        """A vendor's folder or a program, once it is known whether it is fit for use here."""
         try:
-            return read if self._vendors.is_good(vendor, read.sha256, in_force) else None
+            return read if is_good() else None
+        except LedgerFault as fault:  # the disk: it is tried again, and other lists do not wait for it
+            log.warning("%s waits: %s", path, fault)
+            return None
         except ConfigFault as fault:
-            log.warning("%s is not served: %s", path, fault)
+            log.warning("%s is not used: %s", path, fault)
             self._read[path] = refused = RefusedList(path, read.sha256, fault.code)
             return refused
 
@@ -137,10 +162,12 @@ class Installer:
         try:
             if name.startswith(PREFIX):
                 return NewList(name, digest, OtherList(publication))
+            if self._programs is not None and name == PROGRAM:
+                return NewList(name, digest, OtherList(self._programs.parsed(content).version))
             return NewList(name, digest, self._content(name, content.decode(), publication))
         except (KioskError, UnicodeDecodeError) as error:
             log.warning("%s cannot be used: %s", path, error)
-            return RefusedList(path, digest, error.code if isinstance(error, KioskError) else LIST_CODES[name])
+            return RefusedList(path, digest, error.code if isinstance(error, KioskError) else _code_of(name))
 
     def _content(self, name: str, text: str, publication: int) -> Content:
         match name:
@@ -151,8 +178,14 @@ class Installer:
                 sealed = parse_sealed(text)
                 if self._who.opener is None:
                     raise ConfigFault("F-715", "this terminal has no sealing key")
-                self._who.opener.open(sealed)  # and forget it: whoever needs it opens it again
+                opened_secrets(self._who.opener.open(sealed))  # and forget it: whoever needs it opens it again
                 return OtherList(sealed.version)
+            case "staff":
+                return OtherList(open_staff(text, self._who.opener).version)
+            case "settings/all" | "settings/own":
+                if self._settings is None:
+                    raise ConfigFault("F-718", "this terminal takes its settings from kiosk.toml alone")
+                return OtherList(self._settings.try_on(name.removeprefix(SETTINGS), text).version)
             case _:
                 return PARSERS[name](text)
 
@@ -180,10 +213,13 @@ class Selling:
         vkeys_file: Path,
         shelf: Shelf,
         again: Callable[[], None],
+        use_program: Callable[[int], None] = lambda version: None,
     ) -> None:
-        """``held``: names of the lists whose file is whole."""
+        """``held``: names of the lists whose file is whole. ``use_program``: makes way for another release."""
+        self._use_program = use_program
         self.prices = found.prices
         self.messages = found.messages or MessageList()
+        self.awaited = found.awaited
         self._held, self._cards, self._tokens, self._again = held, cards, tokens, again
         self._vkeys_file, self._shelf = vkeys_file, shelf
 
@@ -192,9 +228,10 @@ class Selling:
         return name in self._held
 
     def use(self, lists: tuple[NewList, ...]) -> None:
-        """Sells by these from now on: without a restart, but for vendors and their secrets."""
+        """Sells by these from now on: without a restart, but for vendors, their secrets, and settings."""
         for each in lists:
             self._held.add(each.name)
+            self.awaited -= {each.name}
             match each.content:
                 case PriceBook() as book:
                     self.prices = book
@@ -206,7 +243,9 @@ class Selling:
                     self.messages = messages
                 case OtherList() if each.name == "vkeys":
                     write_beside(self._vkeys_file, self._shelf.get(each.sha256))
-        if any(each.name == "secrets" or each.name.startswith(PREFIX) for each in lists):
+                case OtherList(version) if each.name == PROGRAM:
+                    self._use_program(version)
+        if any(each.name == "secrets" or each.name.startswith((PREFIX, SETTINGS)) for each in lists):
             self._again()
 
 
@@ -240,5 +279,13 @@ NAMES = {
     targets.VKEYS: "vkeys",
     targets.CUSTOMERS: "customers",
     targets.SECRETS: "secrets",
+    targets.STAFF: "staff",
+    targets.SETTINGS: "settings/all",
+    targets.OWN_SETTINGS: "settings/own",
+    targets.PROGRAM: PROGRAM,
 }
-"""Target → first part of its entry's kind."""
+"""Target → first part of its entry's kind, and of settings whose they are."""
+
+
+def _code_of(name: str) -> str:
+    return LIST_CODES[name.partition("/")[0]]

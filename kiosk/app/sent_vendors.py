@@ -9,6 +9,7 @@ vendor gives way to it.
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
@@ -34,6 +35,7 @@ FILES_MAX, BYTES_MAX = 500, 32 << 20
 CHECK_MAX_S = 900.0
 PREFIX = "vendor/"  # of its name among the lists in force
 NICE = 10
+NAMES_THAT_CANNOT_BE = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 
 
 class SentVendors:
@@ -144,8 +146,10 @@ class SentVendors:
         return folder
 
 
-def unpack(content: bytes, name: str, to: Path) -> None:
-    """A tar's plain files under ``to``, durable. Raises ConfigFault F-703 for anything else in it; OSError.
+def unpack(
+    content: bytes, name: str, to: Path, code: str = "F-703", files_max: int = FILES_MAX, bytes_max: int = BYTES_MAX
+) -> None:
+    """A tar's plain files under ``to``, durable. Raises ConfigFault (``code``) for anything else in it; OSError.
 
     No links, no devices, no way out of the folder, not too many, not too large.
     """
@@ -156,15 +160,19 @@ def unpack(content: bytes, name: str, to: Path) -> None:
                 files, total = files + 1, total + member.size
                 path = PurePosixPath(member.name)
                 inside = path.parts[:1] == (name,) and ".." not in path.parts and not path.is_absolute()
-                if not inside or not (member.isreg() or member.isdir()) or files > FILES_MAX or total > BYTES_MAX:
-                    raise ConfigFault("F-703", f"the folder of vendor {name} holds {member.name!r}")
+                if not inside or not (member.isreg() or member.isdir()) or files > files_max or total > bytes_max:
+                    raise ConfigFault(code, f"the folder {name} that was sent holds {member.name!r}")
                 if member.isdir():
                     continue
                 source = tar.extractfile(member)
                 assert source is not None, "a plain file has content"
                 _write(to.joinpath(*path.parts), source.read())
     except tarfile.TarError as error:
-        raise ConfigFault("F-703", f"the folder of vendor {name} is no tar: {error}") from error
+        raise ConfigFault(code, f"the folder {name} that was sent is no tar: {error}") from error
+    except OSError as error:
+        if error.errno in NAMES_THAT_CANNOT_BE:
+            raise ConfigFault(code, f"the folder {name} that was sent holds names that cannot be: {error}") from error
+        raise
 
 
 def check_command(folder: Path) -> list[str]:

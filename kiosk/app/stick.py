@@ -109,7 +109,8 @@ def _place(args: argparse.Namespace) -> None:
     if args.config is not None:
         config = load_config(args.config)
         args.journal, args.state = args.journal or config.journal, args.state or config.sync_state
-        args.hq_vkey = args.hq_vkey or config.head_office.vkey_file
+        # Head office has perhaps another key by now: the list of all keys that it sent names it.
+        args.hq_vkey = args.hq_vkey or (config.vkeys if config.vkeys.exists() else config.head_office.vkey_file)
     lacking = [name for name in ("journal", "state", "hq_vkey") if getattr(args, name) is None]
     if lacking:
         named = ", ".join("--" + name.replace("_", "-") for name in lacking)

@@ -37,7 +37,7 @@ def bring_down(config: Config, stick: Path, language: str) -> tuple[str, str]:
 
     All of it is verified and on this disk when this returns; the kiosk puts it in force between two visits.
     """
-    if not config.tuf_root.exists() or not (stick / ON_STICK).is_dir():
+    if not config.tuf_root.exists() or not _may_bring(stick):
         return "", ""
     texts, terminal = down_texts(language), config.terminal
     place = Place(config.downlink_folder, config.tuf_root, f"{terminal.region}/{terminal.id}")
@@ -50,6 +50,13 @@ def bring_down(config: Config, stick: Path, language: str) -> tuple[str, str]:
         return "", texts.text("down.known", version=offer.version)
     fresh = sum(before.targets.get(name) != digest for name, digest in offer.targets.items())
     return "", texts.text("down.new", version=offer.version, count=fresh)
+
+
+def _may_bring(stick: Path) -> bool:
+    try:
+        return (stick / ON_STICK).is_dir()
+    except OSError:  # pulled, or damaged: the round finds the words
+        return True
 
 
 def _offered(folder: Path) -> Offer:

@@ -14,14 +14,17 @@ from kiosk.hq.app import Settings, create_app
 from kiosk.hq.enrol import change, vkeys, write_evidence
 from kiosk.hq.enrol_command import fill_enrol, fill_retire, run_enrol, run_retire
 from kiosk.hq.folder import Run, database_url, opened_store, prepared
+from kiosk.hq.held_command import add_held_parsers
 from kiosk.hq.keyring import create_signer, read_vkey
 from kiosk.hq.publish.command import add_publish_parsers
 from kiosk.hq.settings import load_settings
+from kiosk.hq.staff_command import add_staff_parsers
 from kiosk.hq.stick_command import add_stick_parsers
 from kiosk.hq.upkeep_command import add_upkeep_parsers
 from kiosk.hq.voucher_command import add_voucher_parsers
 from kiosk.model.errors import ConfigFault
 
+STOP_S = 1  # for requests under way when the server is to stop; terminals send theirs again
 FIRST_STEPS = """first steps:
   kiosk hq init --data DIR --domain power.example   makes the key; give its public half to the terminals
   kiosk hq enrol --data DIR VKEY                    VKEY is the line that `kiosk enrol` printed at the terminal
@@ -66,7 +69,9 @@ def add_parsers(subparsers: Any) -> None:
     add_upkeep_parsers(commands)
     add_stick_parsers(commands)
     add_voucher_parsers(commands)
+    add_held_parsers(commands)
     add_publish_parsers(commands)
+    add_staff_parsers(commands)
 
 
 def _init(args: argparse.Namespace) -> int:
@@ -89,6 +94,7 @@ def _serve(args: argparse.Namespace) -> int:
             workers=1,
             log_config=None,
             server_header=False,
+            timeout_graceful_shutdown=STOP_S,
             ssl_certfile=args.certificate,
             ssl_keyfile=args.certificate_key,
         )

@@ -22,6 +22,7 @@ _KINDS = {  # kind → topic, and the key that says what it is about
     "card.blocked": ("refusal", "why"),
     "target.refused": ("refusal", "name"),
     "downlink.stood": ("refusal", ""),
+    "program.returned": ("refusal", "why"),
     CLOSED: ("refusal", "why"),  # only if it says why the credit is not on the card
     "fraud.seen": ("fraud", "device"),
     "note.lost": ("doubt", ""),
@@ -143,7 +144,8 @@ def _event(entry: Entry) -> Happening | None:
         return None
     what = text(entry.data.get(key)) if key else ""
     if entry.kind.endswith(INSTALLED):
-        named = text(entry.data.get("name")) or entry.kind.removesuffix(INSTALLED)
+        first, name = entry.kind.removesuffix(INSTALLED), text(entry.data.get("name"))
+        named = f"settings {name}" if first == "settings" else name or first
         what = f"{named} {number(entry.data.get('version'))}"
     return Happening(entry.seq, entry.at, topic, _cut(entry.kind), _cut(what), code, text(entry.data.get("customer")))
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from peewee import Database
+from peewee import Database, fn
 
 from kiosk.hq import database as db
 from kiosk.hq.schema import Backup, backup_into, migrate
@@ -196,7 +196,15 @@ class Turn:
     def append(self, entries: Sequence[bytes], leaves: Sequence[bytes], note: str, frontier: Frontier) -> None:
         """Adds entries behind the stored ones, and the checkpoint note of the size they make."""
         assert len(entries) == len(leaves) == frontier.size - self.log.size
-        db.put_entries(self.database, self.log.id, self.log.size, entries, leaves)
+        self.append_piece(self.log.size, entries, leaves)
+        self.appended(note, frontier)
+
+    def append_piece(self, first: int, entries: Sequence[bytes], leaves: Sequence[bytes]) -> None:
+        """Adds entries from number ``first`` on; the turn must not end well without ``appended`` behind the last."""
+        db.put_entries(self.database, self.log.id, first, entries, leaves)
+
+    def appended(self, note: str, frontier: Frontier) -> None:
+        """The entries of this size are stored: adds the checkpoint note."""
         StoredCheckpoint.insert(log=self.log.id, size=frontier.size, note=note).execute(self.database)
         self.set(size=frontier.size)
         self.frontier_made = frontier
@@ -213,3 +221,13 @@ class Turn:
         if new:
             Alarm.insert(log=self.log.id, at_ms=at_ms, what=what, detail=detail).execute(self.database)
         return new
+
+    def alarm_about(self, at_ms: int, what: str, which: str, detail: str) -> None:
+        """An alarm whose detail begins with ``which``: one of this log's for each, that tells how it stands by now."""
+        same = (Alarm.log == self.log.id) & (Alarm.what == what)
+        same &= fn.SUBSTR(Alarm.detail, 1, len(which)) == which
+        known = Alarm.select().where(same).first(self.database)
+        if known is None:
+            Alarm.insert(log=self.log.id, at_ms=at_ms, what=what, detail=detail).execute(self.database)
+        elif known.detail != detail:
+            Alarm.update(detail=detail).where(Alarm.id == known.id).execute(self.database)

@@ -89,7 +89,13 @@ KINDS: dict[str, Kind] = {
     "messages.installed": Kind({"version": "uint", "sha256": "bytes"}),
     "vkeys.installed": Kind({"version": "uint", "sha256": "bytes"}),
     "secrets.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "staff.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "settings.installed": Kind(
+        {"name": "text", "version": "uint", "sha256": "bytes"}, words={"name": ("enrolled", "all", "own")}
+    ),
     "vendor.installed": Kind({"name": "text", "version": "uint", "sha256": "bytes"}),
+    "program.installed": Kind({"version": "uint", "sha256": "bytes"}),
+    "program.returned": Kind({"version": "uint", "why": "text"}, words={"why": ("start", "damaged", "libraries")}),
     "target.refused": Kind({"name": "text", "sha256": "bytes", "code": "text"}),
     "downlink.stood": Kind({"code": "text"}),
     "card.blocked": Kind(
@@ -97,7 +103,7 @@ KINDS: dict[str, Kind] = {
         words={"why": ("lost", "stolen")},
     ),
     "device.down": Kind({"device": "text", "code": "text"}),
-    "device.up": Kind({"device": "text"}, optional={"code": "text", "ms": "uint"}),
+    "device.up": Kind({"device": "text"}, optional={"code": "text", "ms": "uint", "flaps": "uint"}),
     "clock.stepped": Kind({"old": "uint", "new": "uint"}),
     "sale.opened": Kind(
         {

@@ -80,12 +80,7 @@ class SealingKey:
         except ValueError:
             raw = b""
         key = cls(terminal, raw)
-        if (
-            word != PUBLIC
-            or not is_terminal(terminal)
-            or len(raw) != PUBLIC_BYTES
-            or str(key) != text
-        ):
+        if word != PUBLIC or not is_terminal(terminal) or len(raw) != PUBLIC_BYTES or str(key) != text:
             raise LedgerFault("L-501", "not a terminal's sealing key: give the whole line that the terminal printed")
         return key
 

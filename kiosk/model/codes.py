@@ -104,6 +104,14 @@ CODES: dict[str, str] = {
     "F-713": "a mistake in the messages for the screen",
     "F-714": "a mistake in the list of public keys",
     "F-715": "sealed secrets that cannot be opened, or a mistake in them",
+    "F-716": "a list that was in force is not here; nothing is sold before it has come down",
+    "F-717": "a mistake in the staff list, or it cannot be opened",
+    "F-718": "a mistake in the settings that head office sent",
+    "F-719": "a mistake in the program that head office sent, or it is an older one",
+    "F-720": "the new program needs other libraries than this machine has",
+    "F-721": "the new program keeps the ledger in another format",
+    "F-722": "the new program did not pass its own check on this machine",
+    "F-723": "the new program did not come up; the one before runs again",
     # the program itself
     "P-801": "the program found a mistake of its own and starts the sale again from the ledger",
 }

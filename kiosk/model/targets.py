@@ -12,10 +12,12 @@ OWED = "owed/owed.txt"
 BLOCKED = "blocked/blocked.txt"
 MESSAGES = "messages/messages.txt"
 VKEYS = "ledger/vkeys.txt"
-FOR_ALL = (PRICES, OWED, BLOCKED, MESSAGES, VKEYS)
+SETTINGS = "settings/settings.toml"
+PROGRAM = "programs/program.tar"
+FOR_ALL = (PRICES, OWED, BLOCKED, MESSAGES, VKEYS, SETTINGS, PROGRAM)
 
-CUSTOMERS, SECRETS = "customers.txt", "secrets.sealed"
-FOR_ONE = (CUSTOMERS, SECRETS)
+CUSTOMERS, SECRETS, STAFF, OWN_SETTINGS = "customers.txt", "secrets.sealed", "staff.sealed", "settings.toml"
+FOR_ONE = (CUSTOMERS, SECRETS, STAFF, OWN_SETTINGS)
 
 LIST_BYTES_MAX = 64 << 20
 """A target above it is not fetched, whoever signed it: a kiosk's disk is small, and its ledger needs the room."""

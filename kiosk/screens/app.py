@@ -68,11 +68,18 @@ class Frame(BoxLayout):
     buttons = ListProperty([])
 
     def __init__(self, facts: Facts, post: Callable[[Press], None], clock: HouseClock) -> None:
-        self._facts, self._post, self._clock = facts, post, clock
+        self._post, self._clock = post, clock
         super().__init__()
-        self._pages = {screen: page(facts, post) for screen, page in PAGES.items()}
         self._page: Page | None = None
         self._view: SaleView | None = None
+        self.use(facts)
+
+    def use(self, facts: Facts) -> None:
+        """Makes the pages, anew where other facts are in force."""
+        self._facts = facts
+        self._pages = {screen: page(facts, self._post) for screen, page in PAGES.items()}
+        if self._view is not None:
+            self.render(self._view)
 
     def render(self, view: SaleView) -> None:
         """Shows a view."""
@@ -146,6 +153,12 @@ class KioskApp(App):
         Clock.schedule_interval(self.frame.tick, TICK_S)
         Clock.schedule_once(lambda _dt: self.on_first_frame(), 0)
         return self.frame
+
+    def use(self, facts: Facts) -> None:
+        """Other facts are in force; on Kivy's thread."""
+        self._parts = (facts, *self._parts[1:])
+        if self.frame is not None:
+            self.frame.use(facts)
 
     def render(self, view: SaleView) -> None:
         """Shows a view; on Kivy's thread."""

@@ -17,7 +17,7 @@ from kiosk.screens import wording
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What does not change while the kiosk runs."""
+    """What does not change while customers are served."""
 
     operator: Mapping[str, str]  # by language
     place: Mapping[str, str]

@@ -185,6 +185,8 @@ def test_sealed_secrets_are_tried_at_once_and_the_parts_are_made_anew(kiosk):
     assert refused.code == "F-715" and kiosk.again == []
     (told,) = kiosk.offer(secrets=seal(own.key, 2, b'rdk = "x"').text()).install()
     assert told.content == OtherList(2) and kiosk.again == [1]
+    (nonsense,) = kiosk.offer(secrets=seal(own.key, 3, b"rdk = no text").text()).install()
+    assert nonsense.code == "F-715" and kiosk.again == [1], "opened, and of no use"
     (old,) = kiosk.offer(secrets=seal(own.key, 1, b'rdk = "old"').text()).install()
     assert old.code == "F-715" and kiosk.again == [1], "an older one played again"
 

@@ -16,6 +16,7 @@ from kiosk.app.counter.plan import MAKING, Asked, Plan, plan
 from kiosk.app.counter.words import asked_of, lines_of, parser
 from kiosk.app.counter.work import Counter, Ended, Found, Unfinished
 from kiosk.app.in_force import kept_list, prices_now, shelf_of
+from kiosk.app.office_settings import config_in_force
 from kiosk.app.readers import card_reader
 from kiosk.app.rollback import guard_of, seen_by
 from kiosk.app.signing import opened_signer
@@ -23,7 +24,7 @@ from kiosk.app.slips import receipt_of
 from kiosk.app.terminal import ROOT
 from kiosk.app.vendors import open_drivers
 from kiosk.billing.blocked import BlockList, parse_blocked
-from kiosk.config import Config, load_config
+from kiosk.config import Config
 from kiosk.devices.link import LinkSettings
 from kiosk.devices.printer.host import ReceiptPrinter
 from kiosk.devices.printer.layout import slip
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     """The program."""
     given = parser().parse_args(arguments)
     try:
-        config = load_config(given.config)
+        config = config_in_force(given.config)
         language = given.language or config.terminal.language
         words = load_texts(ROOT / "assets" / "text", "counter", language)
         asked = asked_of(given)

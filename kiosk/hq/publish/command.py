@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import secrets
-import shutil
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -14,22 +12,33 @@ from typing import Any
 
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
+from kiosk.billing.program import release_in
 from kiosk.hq.enrol import vkeys
 from kiosk.hq.folder import REPOSITORY, Run, opened_store, prepared
+from kiosk.hq.invite import sealing_key
 from kiosk.hq.keyring import read_vkey
 from kiosk.hq.publish import keyfiles
 from kiosk.hq.publish.content import checked, vendor_tar, version_of, vkeys_text
+from kiosk.hq.publish.program import program_tar
 from kiosk.hq.publish.repository import ROLES, Repository
+from kiosk.hq.staff import Roster, keep_key, sealed_for, sealing_keys
 from kiosk.hq.vouchers import next_list
+from kiosk.ledger.files import Below, PlainFiles
 from kiosk.ledger.sealing import SealingKey, seal
 from kiosk.model import targets
 from kiosk.model.clock import SystemClock
 from kiosk.model.errors import ConfigFault, LedgerFault
 
 FOLDER = "publish"
+STICK_FOLDER = "prepaid-kiosk/v1/tuf"
 KEYS_MAX = 16
-SHARED = {"prices": targets.PRICES, "blocked": targets.BLOCKED, "messages": targets.MESSAGES}
-OWN = {"customers": targets.CUSTOMERS, "secrets": targets.SECRETS}
+SHARED = {
+    "prices": targets.PRICES,
+    "blocked": targets.BLOCKED,
+    "messages": targets.MESSAGES,
+    "settings": targets.SETTINGS,
+}
+OWN = {"customers": targets.CUSTOMERS, "secrets": targets.SECRETS, "own-settings": targets.OWN_SETTINGS}
 ABOUT = """Publish prices, lists and secrets for the terminals, as a TUF repository.
 
 Terminals fetch it from /v1/tuf/ of `kiosk hq serve`, or read it from a stick. The root's keys are needed for `init`,
@@ -60,6 +69,12 @@ def add_publish_parsers(commands: Any) -> None:
         put.add_argument(f"--{name}", action="append", default=[], metavar="REGION/TERMINAL=FILE")
     put.add_argument("--vendor", type=Path, action="append", default=[], metavar="FOLDER", help="one that conforms")
     add("lists", _lists, "Publish the list of vouchers for cards, and all public keys, as the database has them.")
+    staff = add("staff", _staff, "Publish the staff list, sealed to every terminal in service.")
+    told = "sealing key of a terminal that was enrolled without a code, to be kept; again for each"
+    staff.add_argument("--key", type=Path, action="append", default=[], metavar="FILE", help=told)
+    program = add("program", _program, "Publish a program release: a tree of this project.")
+    program.add_argument("tree", type=Path, metavar="TREE", help="its top folder")
+    program.add_argument("--version", type=int, required=True, metavar="N", help="higher than the last one's")
     remove = add("remove", _remove, "Take something out; terminals keep what they have installed.")
     remove.add_argument("path", metavar="NAME", help="as `status` shows it")
     add("renew", _renew, "Give what is published a new date.")
@@ -74,7 +89,9 @@ def add_publish_parsers(commands: Any) -> None:
     export = add("export", _export, "Copy the repository onto a stick.")
     export.add_argument("stick", type=Path, metavar="FOLDER", help="the stick's top folder")
     sealing = add("seal", _seal, "Seal vendors' secrets to one terminal.", commands)
-    sealing.add_argument("--key", type=Path, required=True, metavar="FILE", help="the terminal's sealing key, seal1+…")
+    whose = sealing.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--terminal", default="", metavar="REGION/TERMINAL", help="enrolled by a code: its key is here")
+    whose.add_argument("--key", type=Path, metavar="FILE", help="the terminal's sealing key, seal1+…")
     sealing.add_argument("--secrets", type=Path, required=True, metavar="FILE", help='TOML: name = "password"')
     sealing.add_argument("--version", type=int, required=True, metavar="N", help="higher than the last one's")
     sealing.add_argument("--out", type=Path, required=True, metavar="FILE", help="then `publish put --secrets`")
@@ -122,7 +139,7 @@ def _put(args: argparse.Namespace) -> int:
         if (file := getattr(args, name)) is not None:
             changes[path] = checked(here, path, file)
     for name, last in OWN.items():
-        for given in getattr(args, name):
+        for given in getattr(args, name.replace("-", "_")):
             whose, equals, file = given.partition("=")
             if not equals or not targets.is_terminal(whose):
                 raise ConfigFault("F-701", f"--{name} {given}: give REGION/TERMINAL=FILE, e.g. 420100/0007=list.txt")
@@ -144,6 +161,21 @@ def _lists(args: argparse.Namespace) -> int:
     return _publish(args, here, changes)
 
 
+def _staff(args: argparse.Namespace) -> int:
+    here, store = repository(args), opened_store(args)
+    for file in args.key:
+        _say(f"the sealing key of {keep_key(args.data, file)} is kept")
+    keys = sealing_keys(args.data, store)
+    if not keys:
+        raise ConfigFault("F-717", "no terminal in service has a sealing key here: enrol it by a code, or give --key")
+    return _publish(args, here, sealed_for(here, Roster(args.data), keys))
+
+
+def _program(args: argparse.Namespace) -> int:
+    here = repository(args)
+    return _publish(args, here, {targets.PROGRAM: program_tar(here, args.tree.resolve(), args.version)})
+
+
 def _rows(content: bytes) -> str:
     return content.decode("ascii").split("\n", 2)[2]
 
@@ -162,11 +194,18 @@ def _publish(args: argparse.Namespace, here: Repository, changes: Mapping[str, b
         return 0
     published = here.publish(fresh, _keys(args))
     for path, content in fresh.items():
-        version = 0 if content is None or targets.vendor_in(path) else version_of(content)
+        version = 0 if content is None else _version(path, content)
         told = "taken out" if content is None else f"version {version}" if version else "new"
         _say(f"{path}: {told}")
     _say(f"published as version {published}")
     return 0
+
+
+def _version(path: str, content: bytes) -> int:
+    """The version that a target says itself; 0 without one."""
+    if path == targets.PROGRAM:
+        return release_in(content).version
+    return 0 if targets.vendor_in(path) else version_of(content)
 
 
 def _renew(args: argparse.Namespace) -> int:
@@ -202,7 +241,7 @@ def _status(args: argparse.Namespace) -> int:
         keys = f"{role.threshold} of {len(role.keyids)}: {' '.join(sorted(key[:16] for key in role.keyids))}"
         _say(f"{kind.type:9} version {signed.version:<5} until {signed.expires:%Y-%m-%d}  keys {keys}")
     for path, told in sorted(here.now(Targets).targets.items()):
-        version = 0 if targets.vendor_in(path) else version_of(here.content(path) or b"")
+        version = _version(path, here.content(path) or b"")
         _say(f"{path}  {told.length} bytes" + (f", version {version}" if version else ""))
     return 0
 
@@ -215,32 +254,41 @@ def _export(args: argparse.Namespace) -> int:
 
 def write_stick(here: Repository, stick: Path) -> None:
     """Copies the repository to ``prepaid-kiosk/v1/tuf`` under a folder, ``timestamp.json`` last, so that a copy that
-    breaks off is an older one, or none. Raises LedgerFault L-502.
+    breaks off is an older one, or none. No link on the stick is followed. Raises LedgerFault L-502.
     """
     here.now(Timestamp)
-    to = stick / "prepaid-kiosk" / "v1" / "tuf"
+    to = Below(PlainFiles(stick), STICK_FOLDER)
     with here.turn():
         files = sorted(path for path in here.folder.rglob("*") if path.is_file() and path.parent != here.folder)
-        files.sort(key=lambda path: path.name == "timestamp.json")
-        for path in files:
-            copy = to / path.relative_to(here.folder)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
-            with copy.open("rb") as file:
-                os.fsync(file.fileno())
-        kept = {to / path.relative_to(here.folder) for path in files}
-        for old in [path for path in to.rglob("*") if path.is_file() and path not in kept]:
-            old.unlink()
+        wanted = {path.relative_to(here.folder).as_posix(): path for path in files if path.name[0] != "."}
+        for name in sorted(wanted, key=lambda name: name == "metadata/timestamp.json"):
+            content = wanted[name].read_bytes()
+            if to.read(name, len(content)) != content:
+                to.write(f"{name}.new", content)
+                if to.is_folder(name):
+                    to.remove(name)
+                to.rename(f"{name}.new", name)
+                to.flush(name.rpartition("/")[0])
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            for name in (f"{folder}/{each}".lstrip("/") for each in to.names(folder)):
+                if to.is_folder(name):
+                    folders.append(name)
+                elif name not in wanted:
+                    to.remove(name)
 
 
 def _seal(args: argparse.Namespace) -> int:
     try:
         content = args.secrets.read_bytes()
         names = tomllib.loads(content.decode())
-        key = SealingKey.parse(args.key.read_text(encoding="ascii").strip())
+        line = args.key.read_text(encoding="ascii") if args.key else sealing_key(opened_store(args), args.terminal)
+        key = SealingKey.parse(line.strip())
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not TOML, or not a key"  # never the content
-        raise ConfigFault("F-715", f"{args.secrets} or {args.key} cannot be used: {reason}") from None
+        named = f" or {args.key}" if args.key else ""
+        raise ConfigFault("F-715", f"{args.secrets}{named} cannot be used: {reason}") from None
     if args.version < 1 or not all(isinstance(value, str) for value in names.values()):
         raise ConfigFault("F-715", 'secrets are lines like name = "password", and --version is 1 or more')
     try:

@@ -15,13 +15,14 @@ from kiosk.billing.book import parse_prices
 from kiosk.billing.customers import parse_customers
 from kiosk.billing.messages import parse_messages
 from kiosk.billing.owed import parse_owed
+from kiosk.billing.settings import parse_settings
 from kiosk.hq.publish.repository import Repository
 from kiosk.ledger.note import Vkey
 from kiosk.ledger.sealing import parse_sealed
 from kiosk.model import targets
 from kiosk.model.errors import ConfigFault, LedgerFault
 
-_VERSION = re.compile(rb"^version ([1-9][0-9]{0,8})$", re.M)
+_VERSION = re.compile(rb"^version *=? *([1-9][0-9]{0,8}) *(?:#.*)?$", re.M)
 
 PARSERS: Mapping[str, Callable[[str], object]] = {
     targets.PRICES: parse_prices,
@@ -30,6 +31,8 @@ PARSERS: Mapping[str, Callable[[str], object]] = {
     targets.MESSAGES: parse_messages,
     targets.CUSTOMERS: parse_customers,
     targets.SECRETS: parse_sealed,
+    targets.SETTINGS: parse_settings,
+    targets.OWN_SETTINGS: parse_settings,
 }
 CODES = {
     targets.PRICES: "F-702",
@@ -38,6 +41,8 @@ CODES = {
     targets.MESSAGES: "F-713",
     targets.CUSTOMERS: "F-704",
     targets.SECRETS: "F-715",
+    targets.SETTINGS: "F-718",
+    targets.OWN_SETTINGS: "F-718",
 }
 
 
