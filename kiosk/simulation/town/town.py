@@ -32,6 +32,7 @@ CUSTOMERS_A_VENDOR = 2
 NOTE_MAX_FEN, COIN_MAX_FEN = 10_000, 100
 PAUSE_MS = 3_000
 CALM_MS = 60_000  # in which every device comes to rest
+CALMS_MAX = 5
 GOODBYE_MS = 10_000  # after a visit in which nothing goes wrong
 SYNC_MS = 300_000
 COMES_AGAIN = 2  # once for head office's order, once for what this kiosk owes: many a card takes one at a time
@@ -178,7 +179,10 @@ class Town:
     def come_to_rest(self) -> None:
         """No fault any more: everybody comes back for what is theirs, everything is told to head office."""
         self.chance.calm()
-        self._until(self.clock.now_ms + CALM_MS)
+        for _ in range(CALMS_MAX):  # a cut that was on its way still comes, and may last
+            self._until(self.clock.now_ms + CALM_MS)
+            if all(station.life is not None for station in self.stations):
+                break
         self._all_come_by()
         self._until_told()
         if self.desk.settle(to_cards=True):
