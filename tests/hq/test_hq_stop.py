@@ -9,7 +9,7 @@ from hq_server import PATIENCE_S, Server
 
 pytestmark = pytest.mark.slow
 BATCH = 2_000
-BATCHES = 20
+BATCHES = 60  # some seconds of booking: more than a start and a stop take
 STOPS_WITHIN_S = 5  # a second or two on a machine that has nothing else to do
 
 
