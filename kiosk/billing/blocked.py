@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from kiosk.billing.heading import version_under
 from kiosk.model.errors import ConfigFault
 
 HEADING = "prepaid-kiosk/blocked/v1"
@@ -58,11 +59,7 @@ def parse_blocked(text: str) -> BlockList:
     """The list a text says. Raises ConfigFault F-712 with its first mistakes."""
     lines = text.splitlines()
     mistakes: list[str] = []
-    if lines[:1] != [HEADING]:
-        mistakes.append(f"line 1: must be {HEADING!r}")
-    version = re.fullmatch(r"version ([1-9][0-9]{0,8})", lines[1] if len(lines) > 1 else "")
-    if version is None:
-        mistakes.append("line 2: must be 'version' and a number from 1")
+    version = version_under(HEADING, lines, mistakes)
     rows: dict[tuple[str, ...], BlockedCard] = {}
     for number, line in enumerate(lines[2:], 3):
         row = _ROW.fullmatch(line)
@@ -72,6 +69,6 @@ def parse_blocked(text: str) -> BlockList:
             mistakes.append(f"line {number}: customer {row[2]} with meter {row[3]} stands twice")
         else:
             rows[row.groups()[:3]] = BlockedCard(row[1], row[2], row[3], int(row[4]), row[5])
-    if mistakes or version is None:
+    if mistakes:
         raise ConfigFault("F-712", "block list: " + "; ".join(mistakes[:MISTAKES_TOLD_MAX]))
-    return BlockList(int(version[1]), tuple(rows.values()))
+    return BlockList(version, tuple(rows.values()))

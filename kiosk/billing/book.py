@@ -18,6 +18,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from kiosk.billing.heading import version_under
 from kiosk.model.errors import ConfigFault
 
 HEADING = "prepaid-kiosk/prices/v1"
@@ -66,11 +67,7 @@ def parse_prices(text: str) -> PriceBook:
     """The price list a text says. Raises ConfigFault F-702 that lists every mistake."""
     lines = text.splitlines()
     mistakes: list[str] = []
-    if lines[:1] != [HEADING]:
-        mistakes.append(f"line 1: must be {HEADING!r}")
-    version = re.fullmatch(r"version ([1-9][0-9]{0,8})", lines[1] if len(lines) > 1 else "")
-    if version is None:
-        mistakes.append("line 2: must be 'version' and a number from 1")
+    version = version_under(HEADING, lines, mistakes)
     until = re.fullmatch(r"until ([0-9]{8})", lines[2] if len(lines) > 2 else "")
     if until is not None and not _is_day(until[1]):
         mistakes.append("line 3: 'until' must name a day like 20271231")
@@ -84,9 +81,9 @@ def parse_prices(text: str) -> PriceBook:
             mistakes.append(f"line {number}: vendor {row[1]} stands twice")
         else:
             per_kwh[row[1]] = int(row[2])
-    if mistakes or version is None:
+    if mistakes:
         raise ConfigFault("F-702", "price list: " + "; ".join(mistakes))
-    return PriceBook(int(version[1]), per_kwh, until[1] if until else "")
+    return PriceBook(version, per_kwh, until[1] if until else "")
 
 
 def _is_day(digits: str) -> bool:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
+from kiosk.billing.heading import version_under
 from kiosk.model.card import KeypadCustomer
 from kiosk.model.errors import ConfigFault
 
@@ -54,11 +55,7 @@ def parse_customers(text: str) -> CustomerList:
     """The list a text says. Raises ConfigFault F-704 with its first mistakes."""
     lines = text.splitlines()
     mistakes: list[str] = []
-    if lines[:1] != [HEADING]:
-        mistakes.append(f"line 1: must be {HEADING!r}")
-    version = re.fullmatch(r"version ([1-9][0-9]{0,8})", lines[1] if len(lines) > 1 else "")
-    if version is None:
-        mistakes.append("line 2: must be 'version' and a number from 1")
+    version = version_under(HEADING, lines, mistakes)
     found: dict[str, KeypadCustomer] = {}
     meters: set[tuple[str, str]] = set()
     for number, line in enumerate(lines[2:], 3):
@@ -72,6 +69,6 @@ def parse_customers(text: str) -> CustomerList:
         else:
             meters.add((row[1], row[3]))
             found[row[2]] = KeypadCustomer(row[1], row[2], row[3], row[4], int(row[5]))
-    if mistakes or version is None:
+    if mistakes:
         raise ConfigFault("F-704", "customer list: " + "; ".join(mistakes[:MISTAKES_TOLD_MAX]))
-    return CustomerList(int(version[1]), found)
+    return CustomerList(version, found)

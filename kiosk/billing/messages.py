@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from kiosk.billing.heading import version_under
 from kiosk.model.errors import ConfigFault
 
 HEADING = "prepaid-kiosk/messages/v1"
@@ -55,11 +56,7 @@ def parse_messages(text: str) -> MessageList:
     """The list a text says. Raises ConfigFault F-713 with its first mistakes."""
     lines = text.split("\n")
     mistakes: list[str] = [] if lines[-1] == "" else ["the last line must end"]
-    if lines[:1] != [HEADING]:
-        mistakes.append(f"line 1: must be {HEADING!r}")
-    version = re.fullmatch(r"version ([1-9][0-9]{0,8})", lines[1] if len(lines) > 1 else "")
-    if version is None:
-        mistakes.append("line 2: must be 'version' and a number from 1")
+    version = version_under(HEADING, lines, mistakes)
     rows = []
     for number, line in enumerate(lines[2:-1], 3):
         row = _ROW.fullmatch(line)
@@ -71,9 +68,9 @@ def parse_messages(text: str) -> MessageList:
             rows.append(Message(row[1], row[2], row[3], row[4]))
     if len(rows) > ROWS_MAX:
         mistakes.append(f"more than {ROWS_MAX} messages")
-    if mistakes or version is None:
+    if mistakes:
         raise ConfigFault("F-713", "messages: " + "; ".join(mistakes[:MISTAKES_TOLD_MAX]))
-    return MessageList(int(version[1]), tuple(rows))
+    return MessageList(version, tuple(rows))
 
 
 def _are_days(first: str, last: str) -> bool:

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
+from kiosk.billing.heading import version_under
 from kiosk.model.errors import ConfigFault
 
 HEADING = "prepaid-kiosk/owed/v1"
@@ -81,11 +82,7 @@ def parse_owed(text: str) -> OwedList:
     """The list a text says. Raises ConfigFault F-705 with its first mistakes."""
     lines = text.splitlines()
     mistakes: list[str] = []
-    if lines[:1] != [HEADING]:
-        mistakes.append(f"line 1: must be {HEADING!r}")
-    version = re.fullmatch(r"version ([1-9][0-9]{0,8})", lines[1] if len(lines) > 1 else "")
-    if version is None:
-        mistakes.append("line 2: must be 'version' and a number from 1")
+    version = version_under(HEADING, lines, mistakes)
     rows: list[OwedRow] = []
     numbers: set[str] = set()
     cards: set[tuple[str, ...]] = set()
@@ -101,6 +98,6 @@ def parse_owed(text: str) -> OwedList:
             numbers.add(row[1])
             cards.add(row.groups()[1:4])
             rows.append(OwedRow(row[1], row[2], row[3], row[4], row[5], int(row[6]), int(row[7]), int(row[8])))
-    if mistakes or version is None:
+    if mistakes:
         raise ConfigFault("F-705", "list of vouchers: " + "; ".join(mistakes[:MISTAKES_TOLD_MAX]))
-    return OwedList(int(version[1]), tuple(rows))
+    return OwedList(version, tuple(rows))

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kiosk.billing.heading import version_under
 from kiosk.model.errors import ConfigFault
 
 HEADING = "prepaid-kiosk/staff/v1"
@@ -89,11 +90,7 @@ def parse_staff(text: str) -> StaffList:
     """The list a text says. Raises ConfigFault F-717 with its first mistakes; never with a hash."""
     lines = text.split("\n")
     mistakes: list[str] = [] if lines[-1] == "" else ["the last line must end"]
-    if lines[:1] != [HEADING]:
-        mistakes.append(f"line 1: must be {HEADING!r}")
-    version = re.fullmatch(r"version ([1-9][0-9]{0,8})", lines[1] if len(lines) > 1 else "")
-    if version is None:
-        mistakes.append("line 2: must be 'version' and a number from 1")
+    version = version_under(HEADING, lines, mistakes)
     rows: list[Person] = []
     numbers, cards = set[str](), set[str]()
     for at, line in enumerate(lines[2:-1], 3):
@@ -111,9 +108,9 @@ def parse_staff(text: str) -> StaffList:
         rows.append(row)
     if len(rows) > ROWS_MAX:
         mistakes.append(f"more than {ROWS_MAX} persons")
-    if mistakes or version is None:
+    if mistakes:
         raise ConfigFault("F-717", "staff list: " + "; ".join(mistakes[:MISTAKES_TOLD_MAX]))
-    return StaffList(int(version[1]), tuple(rows))
+    return StaffList(version, tuple(rows))
 
 
 def mistakes_in(row: Person) -> list[str]:
