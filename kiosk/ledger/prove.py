@@ -7,6 +7,7 @@ and the public keys needs nothing else. ``growth`` writes the body that a public
 from __future__ import annotations
 
 import argparse
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 PROOF, ENTRY = ".tlog-proof", ".entry"
 
 
-class _Place:
+class _Place(ABC):
     """A ledger that proofs are made from: a journal, or an export folder."""
 
     def __init__(self, newest: str, cosigned: str | None, roots: Roots) -> None:
@@ -41,9 +42,9 @@ class _Place:
         """The checkpoint to prove an entry in: what head office cosigned says more, if it reaches so far."""
         return self.cosigned if self.cosigned and _size(self.cosigned) > seq else self.newest
 
+    @abstractmethod
     def entry(self, seq: int) -> bytes:
         """The bytes of an entry, as they lie there. Raises LedgerFault L-501, L-507."""
-        raise NotImplementedError
 
 
 class _JournalPlace(_Place):

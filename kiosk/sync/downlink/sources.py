@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import socket
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
@@ -34,14 +35,12 @@ class Source(FetcherInterface):
 
     base: str
 
-    @contextmanager
-    def opened(self, url: str, start: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+    @abstractmethod
+    def opened(self, url: str, start: int) -> AbstractContextManager[tuple[int, Iterator[bytes]]]:
         """Where the bytes really begin (``start``, or 0 where it cannot be gone on with), and the bytes.
 
         Raises DownloadError.
         """
-        raise NotImplementedError  # pragma: no cover
-        yield 0, iter(())
 
     def close(self) -> None:
         """Lets go of what is held."""

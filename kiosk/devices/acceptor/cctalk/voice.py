@@ -7,6 +7,7 @@ it has one, its accept counter stay.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from kiosk.devices.acceptor.cctalk import table as tables
@@ -36,7 +37,7 @@ class Plate:
 PLATE = Plate()
 
 
-class Body:
+class Body(ABC):
     """What both kinds of device have in common; the rest is theirs. Its owner locks it together with the machine."""
 
     category = ""
@@ -55,21 +56,21 @@ class Body:
 
     # ---- theirs
 
+    @abstractmethod
     def powered(self) -> bool:
         """Whether it has power."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pass_time(self, now_ms: int) -> None:
         """What happens to the machine by now is done and logged."""
-        raise NotImplementedError
 
+    @abstractmethod
     def machine_due_ms(self) -> int | None:
         """When the machine goes on by itself."""
-        raise NotImplementedError
 
+    @abstractmethod
     def said(self, header: int, data: bytes, now_ms: int) -> bytes | None:
         """The answer to what is not common; None if there is none."""
-        raise NotImplementedError
 
     # ---- Voice
 

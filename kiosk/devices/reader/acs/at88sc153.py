@@ -6,6 +6,8 @@ when it writes (8 and 16 bytes); no command sent here crosses one.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from kiosk.devices.reader.acs.select import AT88SC153, AT88SC1608, select
 from kiosk.devices.reader.apdu import OK, Exchange
 from kiosk.devices.reader.commands import Choices, Connection, ask, check_place, order
@@ -30,7 +32,7 @@ def probe(exchange: Exchange) -> CardType | None:
     return None
 
 
-class _PagedCommands:
+class _PagedCommands(ABC):
     """ChipCommands of the two; see the module."""
 
     type: CardType
@@ -89,12 +91,12 @@ class _PagedCommands:
         """One byte of zone 0; it fails on a card that was not selected."""
         return self._connection.transmit(bytes.fromhex("FFB0000001"))[-2:] == OK
 
+    @abstractmethod
     def _head(self, instruction: int, zone: int, addr: int) -> bytes:
         """CLA INS P1 P2 of a command on a zone; ``instruction`` is that of zone 0."""
-        raise NotImplementedError
 
-    def _presenting(self, which: int, secret: bytes) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    def _presenting(self, which: int, secret: bytes) -> bytes: ...
 
     def _check(self, zone: int, addr: int, length: int) -> None:
         if zone not in self._sizes:
